@@ -1,0 +1,101 @@
+"""TLS to a PostgreSQL that has a certificate: what `sslmode=verify-full` believes, and what it does not."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import trustme
+
+from tests.containers.engine import container, docker, eventually, unique
+from tests.services import Answer, call, free_address
+
+pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(120)]
+
+# PostgreSQL wants its key to be its own and nobody else's, which a file of this machine is not.
+START = """
+install -m 600 -o postgres /certificates/key.pem /certificates/cert.pem /var/run/postgresql
+exec docker-entrypoint.sh postgres -c ssl=on -c listen_addresses='*' \
+    -c ssl_cert_file=/var/run/postgresql/cert.pem -c ssl_key_file=/var/run/postgresql/key.pem
+"""
+ENCRYPTED = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl"
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def network(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give a network on which PostgreSQL is `database`, as its certificate says, and `another`."""
+    folder, name = tmp_path_factory.mktemp("certificates"), unique("test")
+    certificate = authority.issue_cert("database")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    names = (f"--network={name}", "--network-alias=database", "--network-alias=another")
+    command = ("--volume", f"{folder}:/certificates:ro", "--env=POSTGRES_PASSWORD=secret")
+    docker("network", "create", name)
+    try:
+        docker(
+            *("run", "--detach", "--name", name, *names, *command, "--entrypoint=sh", "postgres:18"),
+            *("-c", START),
+        )
+        eventually(lambda: "ready" in docker("logs", name).rpartition("init process complete")[2], "for it")
+        yield name
+    finally:
+        docker("rm", "--force", "--volumes", name)
+        docker("network", "rm", name)
+
+
+class Seen(NamedTuple):
+    ready: int
+    encrypted: bool
+    """Whether PostgreSQL has an encrypted connection."""
+    log: str
+
+
+@pytest.fixture
+def ask(image: str, network: str, tmp_path: Path) -> Callable[[str, trustme.CA], Seen]:
+    """Run the service on the database of that name, believing that authority, and ask whether it is ready."""
+
+    def ask(host: str, trusted: trustme.CA) -> Seen:
+        address = free_address()
+        trusted.cert_pem.write_to_path(tmp_path / "ca.pem")
+        (tmp_path / "ca.pem").chmod(0o644)
+        url = f"postgresql://postgres:secret@{host}/postgres?sslmode=verify-full&sslrootcert=/ca.pem"
+        options = (f"--network={network}", f"--volume={tmp_path / 'ca.pem'}:/ca.pem:ro")
+        ours = (f"--publish={address}:8000", f"--env=APP_DATABASE__URL={url}")
+        with container(image, options=(*options, *ours)) as name:
+            eventually(lambda: answered(f"http://{address}/livez"), "for the service")
+            ready = call("GET", f"http://{address}/readyz").status
+            counted = docker("exec", network, "psql", "--username=postgres", "-At", f"--command={ENCRYPTED}")
+            return Seen(ready, counted.strip() != "0", docker("logs", name))
+
+    return ask
+
+
+def test_its_own_name_and_authority(ask: Callable[[str, trustme.CA], Seen], authority: trustme.CA) -> None:
+    seen = ask("database", authority)
+    assert (seen.ready, seen.encrypted) == (200, True)
+
+
+def test_another_name(ask: Callable[[str, trustme.CA], Seen], authority: trustme.CA) -> None:
+    seen = ask("another", authority)
+    assert (seen.ready, seen.encrypted) == (503, False)
+    assert "Hostname mismatch" in seen.log
+    assert "secret" not in seen.log
+
+
+def test_another_authority(ask: Callable[[str, trustme.CA], Seen]) -> None:
+    seen = ask("database", trustme.CA())
+    assert (seen.ready, seen.encrypted) == (503, False)
+    assert "CERTIFICATE_VERIFY_FAILED" in seen.log
+    assert "secret" not in seen.log
+
+
+def answered(url: str) -> Answer | None:
+    try:
+        return call("GET", url)
+    except OSError:
+        return None

@@ -1,0 +1,122 @@
+"""The overlays of compose: HTTPS, reloading code, three replicas behind a proxy."""
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.engine import Project, copied, docker, eventually, execute
+from tests.server.load import Load
+from tests.services import call
+
+pytestmark = [
+    pytest.mark.container,
+    pytest.mark.heavy,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("image"),
+]
+
+IN_AUTHORITY = ("run", "--rm", "--no-deps", "--entrypoint", "cat", "certificates")
+CLIENT = ("/authority/client.crt", "/authority/client.key")
+
+
+def test_the_code_of_the_folder_is_served_as_it_changes(packed: Path, tmp_path: Path) -> None:
+    service = copied(packed, tmp_path)
+    changed = service / "src/app/kit/health.py"
+    project = Project(service, ("compose.dev.yaml",))
+    with project.running():
+        url = f"http://{project.address}/livez"
+        assert call("GET", url).json == {"status": "ok"}
+        line = "class Liveness(BaseModel):\n"
+        changed.write_text(changed.read_text().replace(line, f'{line}    new: str = "yes"\n'))
+        eventually(lambda: says(url, "new"), "for the new code")
+
+
+def says(url: str, text: str) -> bool:
+    try:
+        return text in call("GET", url).body
+    except OSError:  # It starts again.
+        return False
+
+
+@pytest.fixture(scope="module")
+def secure(packed: Path, image: str) -> Iterator[Project]:
+    assert image
+    project = Project(packed, ("compose.tls.yaml",), {"CLIENT_CERTS": "required"})
+    with project.running():
+        yield project
+
+
+def trusting(project: Project, folder: Path) -> ssl.SSLContext:
+    project.compose("cp", "app:/certificates/ca.crt", str(folder))
+    return ssl.create_default_context(cafile=str(folder / "ca.crt"))
+
+
+def curl(project: Project, *options: str | Path) -> str:
+    options = ("--silent", "--show-error", "--write-out", "%{http_code}", "--output", "/dev/null", *options)
+    url = f"https://localhost:{project.port}/readyz"
+    return subprocess.run(
+        ["curl", *options, url], capture_output=True, text=True, timeout=30, check=False
+    ).stdout
+
+
+def test_the_service_speaks_tls_with_a_ca_made_on_first_use(secure: Project, tmp_path: Path) -> None:
+    trusting(secure, tmp_path)
+    certificate = tmp_path / "client.pem"
+    said = secure.compose(*IN_AUTHORITY, *CLIENT)
+    certificate.write_text(said[said.index("-----BEGIN") :])
+    trusted = ("--cacert", tmp_path / "ca.crt")
+
+    assert curl(secure, *trusted, "--cert", certificate) == "200"
+    assert curl(secure, *trusted) == "000", "without a client certificate"
+    assert curl(secure, "--cert", certificate) == "000", "without the CA"
+    assert "authority" not in secure.compose("exec", "app", "ls", "/", "/certificates")
+
+
+def test_another_up_keeps_the_certificates(secure: Project) -> None:
+    files = ("sha256sum", "/certificates/ca.crt", "/certificates/server.crt")
+    before = secure.compose("exec", "app", *files)
+    secure.compose("up", "--wait", "--force-recreate")
+    assert secure.compose("exec", "app", *files) == before
+
+
+@pytest.fixture(scope="module")
+def scaled(packed: Path, image: str) -> Iterator[Project]:
+    assert image
+    project = Project(packed, ("compose.tls.yaml", "compose.scale.yaml"))
+    with project.running():
+        yield project
+
+
+async def test_a_replica_that_dies_costs_no_request(scaled: Project, tmp_path: Path) -> None:
+    context = trusting(scaled, tmp_path)
+    replicas = scaled.containers("app")
+    assert len(replicas) == 3
+    async with Load(scaled.port, path="/v1/orders", clients=4, context=context).running() as load:
+        await load.reach(100)
+        await asyncio.to_thread(docker, "kill", replicas[0])
+        await load.reach(load.answered + 500)
+    assert load.failures == {}
+
+
+def test_a_stop_leaves_no_volume_without_a_name(scaled: Project) -> None:
+    assert scaled.anonymous_volumes() == []
+
+
+def test_a_replica_that_hangs_costs_a_second(scaled: Project, tmp_path: Path) -> None:
+    """What may not be sent twice goes to another replica too, as long as none has read it."""
+    trusting(scaled, tmp_path)
+    url = f"https://localhost:{scaled.port}/v1/orders"
+    secure = ("curl", "--silent", "--max-time", "3", "--cacert", tmp_path / "ca.crt", url)
+    hanging = scaled.containers("app")[-1]
+    docker("pause", hanging)
+    try:
+        for number in range(9):
+            order = f'{{"reference": "S-{number}", "amount": "1", "currency": "EUR"}}'
+            assert '"status":"placed"' in execute(*secure, "--json", order)
+        assert execute(*secure).count('"reference":"S-') == 9
+    finally:
+        docker("unpause", hanging)

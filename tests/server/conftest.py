@@ -1,0 +1,67 @@
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+type Serve = Callable[..., Any]
+
+TIMES = {"APP_SERVER__DRAIN": "2", "APP_SERVER__LAST_SECOND": "1", "APP_SERVER__WORKERS": "2"}
+
+
+@pytest.fixture
+def process(service: Path, server_process: Any) -> Serve:
+    """Make servers of the baked service."""
+
+    def make(environment: dict[str, str] | None = None, **options: Any) -> Any:
+        options = {"root": service, "python": str(service / ".venv/bin/python")} | options
+        return server_process.ServerProcess(TIMES | (environment or {}), **options)
+
+    return make
+
+
+@pytest.fixture
+def serve(process: Serve) -> Iterator[Serve]:
+    """Start servers, and wait until they answer."""
+    with ExitStack() as stack:
+
+        def start(environment: dict[str, str] | None = None, **options: Any) -> Any:
+            return stack.enter_context(process(environment, **options))
+
+        yield start
+
+
+class Certificates:
+    """The files that a server reads, rewritten by each `issue`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ca = trustme.CA()
+        self.certfile, self.keyfile = folder / "tls.crt", folder / "tls.key"
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.ca.configure_trust(self.context)
+        self.settings = {
+            "APP_SERVER__TLS__CERTFILE": str(self.certfile),
+            "APP_SERVER__TLS__KEYFILE": str(self.keyfile),
+        }
+        self.issue("first")
+
+    def issue(self, name: str, *, half_written: bool = False) -> None:
+        leaf = self.ca.issue_cert("localhost", "127.0.0.1", common_name=name)
+        chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
+        _replace(self.certfile, chain[: len(chain) // 2] if half_written else chain)
+        if not half_written:
+            _replace(self.keyfile, leaf.private_key_pem.bytes())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    new = path.with_suffix(".new")
+    new.write_bytes(content)
+    new.replace(path)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)

@@ -1,0 +1,40 @@
+"""The oldest versions that `pyproject.toml` allows are enough."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.baking import Baker
+from tests.services import run
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_a_service_passes_its_tests_on_the_lower_bounds(
+    baker: Baker, machine: dict[str, str], tmp_path: Path
+) -> None:
+    service = baker.bake(tmp_path)
+    machine = machine | {"UV_RESOLUTION": "lowest-direct"}
+
+    run("make", "test", cwd=service, environment=machine, within=600)
+
+    listed = run("uv", "pip", "list", "--format=freeze", cwd=service, environment=machine)
+    installed = dict(re.findall(r"^([a-z0-9-]+)==(\S+)$", listed, re.MULTILINE))
+    bounds = lower_bounds(service)
+    assert bounds
+    newer = {name: installed[name] for name, at in bounds.items() if not is_release(installed[name], of=at)}
+    assert newer == {}
+
+
+def lower_bounds(service: Path) -> dict[str, str]:
+    project = tomllib.loads((service / "pyproject.toml").read_text())
+    named = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    return dict(re.findall(r"^([a-z0-9-]+)(?:\[.*\])?>=([\d.]+)$", "\n".join(named), re.MULTILINE))
+
+
+def is_release(version: str, *, of: str) -> bool:
+    """Tell whether it is the bound, or the first patch of it: 9.2.0 of 9.2."""
+    return f"{version}.".startswith(f"{of}.")

@@ -1,0 +1,42 @@
+"""What must be right before the service starts: its settings, a database that answers, the tables in it.
+
+Ends with 78 if the settings are wrong, and with 1 if the database cannot be reached or migrated.
+"""
+
+import asyncio
+import sys
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+
+from app.kit.database import DatabaseSettings
+from app.settings import Settings
+from dev.database import without_password
+from dev.terminal import complain
+
+
+async def connect(settings: DatabaseSettings) -> None:
+    url = (settings.migration_url or settings.url).get_secret_value()
+    password = settings.password.get_secret_value() if settings.password else None
+    try:
+        connection = await asyncpg.connect(url, password=password, timeout=settings.connect_timeout)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        reason = str(error) or f"no answer within {settings.connect_timeout:g} s"
+        sys.exit(f"The database cannot be reached: {without_password(url)}: {reason}")
+    await connection.close()
+
+
+def main() -> None:
+    settings = Settings.load()
+    asyncio.run(connect(settings.database))
+    try:
+        command.upgrade(Config(toml_file="pyproject.toml"), "head")
+    except CommandError as error:
+        complain(f"The migrations cannot be applied: {error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

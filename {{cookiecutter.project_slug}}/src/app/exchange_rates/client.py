@@ -1,0 +1,42 @@
+"""The example of an outbound API: a public service of daily exchange rates."""
+
+import asyncio
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.exchange_rates.errors import RateUnavailable
+from app.exchange_rates.schemas import Rates
+from app.kit.outbound import Upstream, UpstreamFailed
+
+
+def _upstream(request: Request) -> Upstream:
+    upstream: Upstream = request.state.exchange_rates
+    return upstream
+
+
+ExchangeRates = Annotated[Upstream, Depends(_upstream)]
+
+
+async def fetch_rate(upstream: Upstream, base: str, quote: str) -> Decimal:
+    """Return what one unit of `base` is worth in `quote`."""
+    if base == quote:
+        return Decimal(1)
+    refused = RateUnavailable(f"There is no rate from {base} to {quote}")
+    params = {"base": base, "symbols": quote}
+    answer = await upstream.call("GET", "latest", Rates, params=params, refused=refused)
+    if answer.base != base or quote not in answer.rates:
+        raise UpstreamFailed(upstream.name)
+    return answer.rates[quote]
+
+
+async def fetch_rates(upstream: Upstream, base: str, quotes: Iterable[str]) -> dict[str, Decimal]:
+    """Fetch the rates at once; the first failure ends the other calls."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = {quote: group.create_task(fetch_rate(upstream, base, quote)) for quote in set(quotes)}
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return {quote: task.result() for quote, task in tasks.items()}

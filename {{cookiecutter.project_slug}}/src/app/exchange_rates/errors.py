@@ -1,0 +1,7 @@
+from app.kit.errors import ServiceError
+
+
+class RateUnavailable(ServiceError):
+    status = 422
+    slug = "rate-unavailable"
+    title = "There is no rate for this currency"

@@ -1,0 +1,60 @@
+"""Leaving in an orderly way: streams end by themselves, and `/readyz` sends no more requests here.
+
+The lifespan yields one `Drain` as `state["drain"]`; the server begins it. Feature code wraps what it streams:
+
+    @router.get("/v1/events", response_class=EventSourceResponse)
+    async def events(drain: CurrentDrain) -> AsyncIterator[Event]:
+        async for event in drain.until_begun(feed()):
+            yield event
+
+A WebSocket does the same with `drain.until_begun(websocket.iter_text())` and then `await websocket.close(1012)`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+
+class Drain:
+    def __init__(self) -> None:
+        self.begun = False
+        """This process leaves: streams should end. Another process may have taken its place already."""
+        self.stopping = False
+        """The whole service leaves: it is not ready any more."""
+        self._waits: set[asyncio.Timeout] = set()
+
+    def begin(self, *, stopping: bool) -> None:
+        """Begin, or begin again with more urgency. Call it in the event loop's thread."""
+        self.begun = True
+        self.stopping = self.stopping or stopping
+        for wait in self._waits:
+            wait.reschedule(0)
+
+    async def until_begun[Item](self, source: AsyncIterator[Item]) -> AsyncIterator[Item]:
+        """Yield from `source` until the drain begins, even while `source` waits for its next item."""
+        while not self.begun:
+            wait = asyncio.timeout(None)
+            self._waits.add(wait)
+            try:
+                async with wait:
+                    item = await anext(source)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                if wait.expired():
+                    return
+                raise
+            finally:
+                self._waits.discard(wait)
+            yield item
+
+
+def _drain(connection: HTTPConnection) -> Drain:
+    drain: Drain = connection.state.drain
+    return drain
+
+
+CurrentDrain = Annotated[Drain, Depends(_drain)]

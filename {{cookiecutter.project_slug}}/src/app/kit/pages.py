@@ -1,0 +1,45 @@
+"""Keyset pagination: `?limit=` and an opaque `?cursor=`, answered as `{"items", "next_cursor"}`.
+
+A page costs the same wherever it is, and rows that arrive meanwhile neither repeat nor shift it.
+"""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+
+# 22 characters hold four bits more than a UUID has; these four are 0.
+_CURSOR = "[A-Za-z0-9_-]{21}[AQgw]"
+
+
+class Page[Item: BaseModel](BaseModel):
+    items: list[Item]
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last one")
+
+
+def page[Item: BaseModel](kind: type[Page[Item]], rows: Sequence[Item], limit: int) -> Page[Item]:
+    """Make a page from up to `limit + 1` rows with an `id`: the one too many says that there is a next page."""
+    last: Any = rows[limit - 1] if len(rows) > limit else None
+    return kind(items=list(rows[:limit]), next_cursor=last and encode_cursor(last.id))
+
+
+def encode_cursor(last: UUID) -> str:
+    return urlsafe_b64encode(last.bytes).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: object) -> UUID:
+    if not isinstance(cursor, str) or not re.fullmatch(_CURSOR, cursor):
+        raise ValueError("is not a cursor that this service gave out")
+    return UUID(bytes=urlsafe_b64decode(cursor + "=="))
+
+
+Limit = Annotated[int, Field(ge=1, le=100, description="The most items in a page")]
+Cursor = Annotated[
+    UUID,
+    BeforeValidator(_decode_cursor),
+    Field(description="The `next_cursor` of the page before"),
+    WithJsonSchema({"type": "string", "pattern": f"^{_CURSOR}$"}),
+]

@@ -1,0 +1,39 @@
+"""The pools: opened here, closed here in reverse order, and handed to requests as `request.state`.
+
+Nothing here does I/O. A service whose database is down starts, says so on `/readyz`, and recovers by itself.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI
+
+from app.kit.database import Database
+from app.kit.drain import Drain
+from app.kit.outbound import Upstream
+from app.settings import Settings
+
+
+class State(TypedDict):
+    drain: Drain
+    database: Database
+    exchange_rates: Upstream
+
+
+def lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+    # `make dev` runs one process, whatever `workers` says.
+    workers = 1 if settings.environment == "development" else settings.server.workers
+
+    @asynccontextmanager
+    async def pools(_: FastAPI) -> AsyncIterator[State]:
+        async with AsyncExitStack() as stack:
+            yield State(
+                drain=Drain(),
+                database=await stack.enter_async_context(Database.open(settings.database, workers=workers)),
+                exchange_rates=await stack.enter_async_context(
+                    Upstream.open("exchange-rates", settings.exchange_rates)
+                ),
+            )
+
+    return pools

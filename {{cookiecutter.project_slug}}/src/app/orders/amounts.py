@@ -1,0 +1,44 @@
+"""An order's amount in other currencies: the example of a route that calls another service."""
+
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from app.exchange_rates.client import ExchangeRates, fetch_rates
+from app.kit.database import Reads
+from app.kit.errors import problems
+from app.kit.outbound import UpstreamFailed, UpstreamTimeout, UpstreamUnavailable
+from app.orders import service
+from app.orders.errors import OrderNotFound
+from app.orders.schemas import DECIMALS, Currency
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"])
+
+Currencies = Annotated[list[Currency], Query(alias="currency", min_length=1, max_length=10)]
+
+
+class ConvertedAmount(BaseModel):
+    amount: Decimal
+    currency: str
+
+
+FAILURES = problems(OrderNotFound, UpstreamFailed, UpstreamTimeout, UpstreamUnavailable)
+
+
+@router.get("/{order_id}/amount", responses=FAILURES)
+async def convert_amount(
+    order_id: UUID, currencies: Currencies, reads: Reads, rates: ExchangeRates
+) -> list[ConvertedAmount]:
+    # A statement gives its connection back at once: none waits on another service.
+    order = await service.get(reads, order_id)
+    by_currency = await fetch_rates(rates, order.currency, currencies)
+    return [
+        ConvertedAmount(amount=rounded(order.amount * by_currency[each], each), currency=each) for each in currencies
+    ]
+
+
+def rounded(amount: Decimal, currency: str) -> Decimal:
+    return amount.quantize(Decimal(1).scaleb(-DECIMALS[currency]))

@@ -1,0 +1,138 @@
+"""An order's amount in other currencies, with the rates API in every mood."""
+
+import asyncio
+from decimal import Decimal
+from time import perf_counter
+from uuid import uuid4
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.lifespan import State
+from app.main import create_app
+from app.orders.amounts import rounded
+from app.orders.schemas import DECIMALS
+from app.server.settings import ServerSettings
+from app.settings import Settings
+from tests.factories import new_order
+from tests.rates_api import RatesAPI
+
+
+@pytest.fixture
+def settings(settings: Settings, rates_api: RatesAPI) -> Settings:
+    return rates_api.called_by(settings)
+
+
+async def amount_path(client: AsyncClient, **values: str) -> str:
+    answer = await client.post("/v1/orders", json=new_order(**values))
+    return f"{answer.headers['Location']}/amount"
+
+
+async def test_an_amount_in_several_currencies(client: AsyncClient, rates_api: RatesAPI) -> None:
+    path = await amount_path(client, amount="10.01", currency="EUR")
+    answer = await client.get(path, params={"currency": ["GBP", "JPY", "EUR"]})
+    assert answer.status_code == 200
+    assert answer.json() == [
+        {"amount": "8.01", "currency": "GBP"},
+        {"amount": "1604", "currency": "JPY"},
+        {"amount": "10.01", "currency": "EUR"},
+    ]
+    assert {request.query_params["symbols"] for request in rates_api.requests} == {"GBP", "JPY"}
+
+
+async def test_several_currencies_take_the_time_of_one(client: AsyncClient, rates_api: RatesAPI) -> None:
+    rates_api.manner = "a while"
+    path = await amount_path(client)
+    started = perf_counter()
+    answer = await client.get(path, params={"currency": ["GBP", "JPY", "USD"]})
+    assert answer.status_code == 200
+    assert perf_counter() - started < 2 * 0.2
+
+
+@pytest.mark.parametrize(
+    ("manner", "status", "slug"),
+    [
+        ("slow", 504, "upstream-timeout"),
+        ("drip", 504, "upstream-timeout"),
+        ("endless", 502, "upstream-failed"),
+        ("garbage", 502, "upstream-failed"),
+        ("wrong", 502, "upstream-failed"),
+        ("other", 502, "upstream-failed"),
+        ("broken", 502, "upstream-failed"),
+        ("busy", 502, "upstream-failed"),
+        ("redirect", 502, "upstream-failed"),
+    ],
+)
+async def test_a_failing_upstream_is_a_problem_in_time(
+    client: AsyncClient, rates_api: RatesAPI, manner: str, status: int, slug: str
+) -> None:
+    path = await amount_path(client)
+    rates_api.manner = manner
+    async with asyncio.timeout(2):
+        answer = await client.get(path, params={"currency": ["GBP", "JPY"]})
+    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{slug}")
+
+
+async def test_an_upstream_that_keeps_failing_is_left_alone(client: AsyncClient, rates_api: RatesAPI) -> None:
+    path = await amount_path(client)
+    rates_api.manner = "broken"
+    answers = [await client.get(path, params={"currency": "GBP"}) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [502] * 5 + [503]
+    assert answers[-1].json()["type"] == "/problems/upstream-unavailable"
+    assert answers[-1].headers["Retry-After"] == "5"
+    assert len(rates_api.requests) == 5
+
+
+class TestShortRequests:
+    @pytest.fixture
+    def app(self, settings: Settings) -> FastAPI:
+        return create_app(settings.model_copy(update={"server": ServerSettings(deadline=0.4)}))
+
+    async def test_a_call_ends_before_the_request_it_serves(self, client: AsyncClient, rates_api: RatesAPI) -> None:
+        path = await amount_path(client)
+        rates_api.manner = "slow"
+        answer = await client.get(path, params={"currency": "GBP"})
+        assert (answer.status_code, answer.json()["type"]) == (504, "/problems/upstream-timeout")
+        [request] = rates_api.requests
+        assert int(request.headers["X-Envoy-Expected-Rq-Timeout-Ms"]) <= 350
+
+
+async def test_no_connection_waits_on_the_upstream(
+    committing_client: AsyncClient, committed: State, rates_api: RatesAPI
+) -> None:
+    rates_api.manner = "a while"
+    path = await amount_path(committing_client)
+    asked = asyncio.create_task(committing_client.get(path, params={"currency": "GBP"}))
+    while not rates_api.requests:
+        await asyncio.sleep(0.01)
+    assert "Current Checked out connections: 0" in committed["database"].engine.pool.status()
+    assert (await asked).status_code == 200
+
+
+async def test_a_rate_that_there_is_not(client: AsyncClient, rates_api: RatesAPI) -> None:
+    rates_api.manner = "ignorant"
+    answer = await client.get(await amount_path(client), params={"currency": "CLF"})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/rate-unavailable")
+
+
+@pytest.mark.parametrize("currencies", [[], ["EURO"], ["eur"], ["EUR"] * 11])
+async def test_wrong_currencies_are_refused(client: AsyncClient, currencies: list[str]) -> None:
+    answer = await client.get(await amount_path(client), params={"currency": currencies})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"].startswith("/query/currency")
+
+
+async def test_an_order_that_is_not_there(client: AsyncClient, rates_api: RatesAPI) -> None:
+    answer = await client.get(f"/v1/orders/{uuid4()}/amount", params={"currency": "GBP"})
+    assert answer.status_code == 404
+    assert rates_api.requests == []
+
+
+@given(st.decimals(0, 10**15, places=4), st.sampled_from(sorted(DECIMALS)))
+def test_a_rounded_amount_has_the_decimals_of_its_currency(amount: Decimal, currency: str) -> None:
+    result = rounded(amount, currency)
+    assert -int(result.as_tuple().exponent) == DECIMALS[currency]
+    assert abs(result - amount) <= Decimal(1).scaleb(-DECIMALS[currency]) / 2

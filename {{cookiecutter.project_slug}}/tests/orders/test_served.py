@@ -1,0 +1,18 @@
+"""The orders of the service as a process, on its own server."""
+
+import httpx2
+
+from tests.factories import new_order
+from tests.server_process import SERVICE_APP, ServerProcess
+
+
+def test_an_order_is_served(emptied_url: str) -> None:
+    with (
+        ServerProcess({"APP_DATABASE__URL": emptied_url}, SERVICE_APP) as server,
+        httpx2.Client(base_url=server.url) as client,
+    ):
+        assert client.get("/readyz").json()["status"] == "ok"
+        order = client.post("/v1/orders", json=new_order())
+        assert client.get(order.headers["Location"]).json() == order.json()
+        assert client.delete(order.headers["Location"], headers={"If-Match": order.headers["ETag"]}).status_code == 204
+        assert "swagger" in client.get("/docs").text

@@ -1,0 +1,74 @@
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from tests.server.conftest import Serve
+from tests.server_process import ServerProcess
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor() as threads:
+        yield threads
+
+
+def read_events(server: ServerProcess, opened: threading.Event) -> str:
+    """Follow the stream until the server ends it, in order: a cut one would raise."""
+    text = ""
+    with httpx2.stream("GET", server.url + "/events") as response:
+        for part in response.iter_text():
+            text += part
+            opened.set()
+    return text
+
+
+def test_a_stop_loses_nothing(serve: Serve, pool: ThreadPoolExecutor) -> None:
+    server = serve()
+    url, opened = server.url, threading.Event()
+    events = pool.submit(read_events, server, opened)
+    slow = pool.submit(httpx2.get, url + "/slow?seconds=1")
+    with (
+        connect(url.replace("http", "ws") + "/socket") as websocket,
+        socket.create_connection(("127.0.0.1", server.port)),
+        httpx2.Client(base_url=url) as kept,
+    ):
+        websocket.send("hello")
+        assert websocket.recv() == "hello"
+        assert kept.get("/readyz").status_code == 200
+        opened.wait(5)
+
+        asked = time.monotonic()
+        server.signal(signal.SIGTERM)
+        server.wait_for_log("leaving in")
+        assert kept.get("/readyz").status_code == 503
+        assert server.status("/scope") == 200
+        assert events.result(1).endswith("data: tick\n\n")
+        with pytest.raises(ConnectionClosed):
+            websocket.recv(timeout=1)
+        assert websocket.close_code == 1012
+    assert slow.result(5).status_code == 200
+    assert server.wait(10) == 0
+    assert time.monotonic() - asked < 6
+    assert "lifespan: closed" in server.log
+
+
+def test_the_second_signal_hurries(serve: Serve, pool: ThreadPoolExecutor) -> None:
+    server = serve({"APP_SERVER__DRAIN": "8"})
+    slow = pool.submit(server.status, "/slow?seconds=9")
+    server.wait_until(lambda: server.status("/livez") == 200, "to be at work")
+    asked = time.monotonic()
+    server.signal(signal.SIGTERM)
+    server.wait_for_log("leaving in")
+    server.signal(signal.SIGTERM)
+    assert server.wait(10) == 0
+    assert time.monotonic() - asked < 5
+    assert "lifespan: closed" in server.log
+    assert slow.result(1) in {500, None}
