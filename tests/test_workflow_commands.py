@@ -93,7 +93,7 @@ def test_the_smoke_test_of_a_service_that_runs(bash: Bash, repository: Path, mac
 @pytest.mark.container
 @pytest.mark.usefixtures("compose")
 @pytest.mark.timeout(600)
-def test_the_image_and_compose(bash: Bash, repository: Path) -> None:
+def test_the_image_and_compose(bash: Bash) -> None:
     address, project = free_address(), f"workflows-{os.getpid()}"
     variables = {"IMAGE": f"{project}:check", "COMPOSE_PROJECT_NAME": project, "PUBLISH": address}
     variables |= {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}  # docker and its configuration.
