@@ -90,7 +90,12 @@ async def _empty(url: str) -> None:
 def settings(migrated_url: str) -> Settings:
     return Settings(
         environment="development",
-        database=DatabaseSettings(url=SecretStr(pooled(migrated_url)), pgbouncer=PGBOUNCER in os.environ, pool_size=5),
+        database=DatabaseSettings(
+            url=SecretStr(pooled(migrated_url)),
+            pgbouncer=PGBOUNCER in os.environ,
+            pool_size=5,
+            connect_timeout=10,  # This machine may be busy.
+        ),
     )
 
 

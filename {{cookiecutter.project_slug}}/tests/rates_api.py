@@ -57,10 +57,13 @@ class RatesAPI:
                 server.force_exit = server.should_exit = True
                 thread.join()
 
-    def called_by(self, settings: Settings) -> Settings:
-        """Have a service call this API, with little patience."""
+    def called_by(self, settings: Settings, *, hasty: bool = False) -> Settings:
+        """Have a service call this API, with little patience where that is what a test is about."""
         ours = ExchangeRatesSettings(
-            base_url=HttpUrl(self.url), deadline=0.5, read_timeout=0.3, max_response_size=65_536
+            base_url=HttpUrl(self.url),
+            deadline=0.5 if hasty else 20,
+            read_timeout=0.3 if hasty else 15,
+            max_response_size=65_536,
         )
         return settings.model_copy(update={"exchange_rates": ours})
 
@@ -88,7 +91,7 @@ async def _endless() -> AsyncIterator[bytes]:
         yield b" " * 65_536
 
 
-_DELAYS = {"slow": 1.0, "a while": 0.2}  # Seconds.
+_DELAYS = {"slow": 5.0, "a while": 0.5}  # Seconds.
 _ANSWERS: dict[str, Callable[[str, str], Response]] = {
     "drip": lambda _base, _quote: StreamingResponse(_drip(), media_type="application/json"),
     "endless": lambda _base, _quote: StreamingResponse(_endless(), media_type="application/json"),

@@ -35,7 +35,7 @@ def test_child_that_obeys_nothing_is_killed() -> None:
         process.stdout.readline()
 
     assert process.returncode == -SIGKILL
-    assert monotonic() - started < 2
+    assert monotonic() - started < 10
 
 
 def test_what_a_child_leaves_behind_ends_with_it() -> None:

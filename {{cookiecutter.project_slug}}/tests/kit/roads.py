@@ -16,7 +16,7 @@ from app.kit.statements import Executor, Statement
 from app.settings import Settings
 
 type Block = Callable[[], AbstractAsyncContextManager[Executor]]
-TIMEOUT = 0.5
+TIMEOUT = 1.0
 TERMINATED = """
     SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
@@ -55,9 +55,15 @@ class Taken(ServiceError):
 
 
 @pytest.fixture
-async def small(settings: Settings) -> AsyncIterator[Database]:
+def patience() -> float:
+    """Seconds for a statement, and for a wait for a connection."""
+    return 20
+
+
+@pytest.fixture
+async def small(settings: Settings, patience: float) -> AsyncIterator[Database]:
     """Two connections; after each test they are both back, and work."""
-    changed = {"pool_size": 2, "pool_timeout": TIMEOUT, "statement_timeout": TIMEOUT}
+    changed = {"pool_size": 2, "pool_timeout": patience, "statement_timeout": patience}
     async with Database.open(settings.database.model_copy(update=changed)) as database:
         yield database
         assert held(database) == 0

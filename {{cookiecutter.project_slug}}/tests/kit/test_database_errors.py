@@ -28,7 +28,7 @@ async def execute(database: Database, *statements: str, **values: object) -> Non
 @pytest.fixture
 async def one(migrated_url: str) -> AsyncIterator[Database]:
     """A database with a single connection, so that the next statement meets what the last one left."""
-    settings = DatabaseSettings(url=SecretStr(migrated_url), statement_timeout=0.2, pool_size=1, pool_timeout=0.1)
+    settings = DatabaseSettings(url=SecretStr(migrated_url), statement_timeout=1, pool_size=1, pool_timeout=0.5)
     async with Database.open(settings) as database:
         yield database
 
@@ -106,8 +106,8 @@ async def test_a_connection_to_a_server_that_only_reads_is_replaced(one: Databas
 
 async def test_the_clients_own_timer_ends_a_statement_where_the_servers_does_not(migrated_url: str) -> None:
     """Behind PgBouncer the server's is off; in front of a frozen server it does not ring."""
-    settings = DatabaseSettings(url=SecretStr(migrated_url), statement_timeout=0.2, pgbouncer=True, pool_size=1)
-    async with Database.open(settings) as database, asyncio.timeout(3):
+    settings = DatabaseSettings(url=SecretStr(migrated_url), statement_timeout=1, pgbouncer=True, pool_size=1)
+    async with Database.open(settings) as database, asyncio.timeout(8):
         for block in (database.transaction, database.reading):
             with pytest.raises(DatabaseTimeout):
                 async with block() as session:

@@ -1,6 +1,7 @@
 """Upstreams that misbehave: each call ends in time, with the error that a client should see."""
 
 import asyncio
+import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,9 +15,9 @@ from app.kit.limits import request_timeout
 from app.kit.outbound import UpstreamFailed, UpstreamTimeout, UpstreamUnavailable
 from tests.kit import raw_upstream as manners
 from tests.kit.raw_upstream import CHUNKED, Manner, RawUpstream, for_ever, status
-from tests.kit.upstreams import DEADLINE, Outcome, opened, outcome
+from tests.kit.upstreams import HASTY, Outcome, opened, outcome
 
-EITHER = (UpstreamFailed, UpstreamTimeout)  # Too large, or too late: that depends on how busy this machine is.
+EITHER = (UpstreamFailed, UpstreamTimeout)  # Too large, or too late: that depends on how fast this machine is.
 FAULTS: dict[str, tuple[Manner, type[ServiceError] | tuple[type[ServiceError], ...]]] = {
     "hangs": (manners.hang, UpstreamTimeout),
     "drips its head": (for_ever(b"HTTP/1.1 200 OK\r\nX: ", b"x", every=0.02), UpstreamTimeout),
@@ -25,9 +26,9 @@ FAULTS: dict[str, tuple[Manner, type[ServiceError] | tuple[type[ServiceError], .
     "resets in the middle": (manners.reset_in_the_middle, UpstreamFailed),
     "sends garbage": (manners.garbage, UpstreamFailed),
     "sends another document": (status("200 OK", body="[]"), UpstreamFailed),
-    "has an endless head": (for_ever(b"HTTP/1.1 200 OK\r\n", b"X-Y: z\r\n" * 1000), EITHER),
-    "has an endless body": (for_ever(CHUNKED, b"10000\r\n" + b"x" * 65_536 + b"\r\n"), EITHER),
-    "has an endless body in tiny chunks": (for_ever(CHUNKED, b"1\r\nx\r\n" * 10_000), UpstreamTimeout),
+    "has an endless head": (for_ever(b"HTTP/1.1 200 OK\r\n", b"X-Y: z\r\n" * 1000), UpstreamFailed),
+    "has an endless body": (for_ever(CHUNKED, b"10000\r\n" + b"x" * 65_536 + b"\r\n"), UpstreamFailed),
+    "has an endless body in tiny chunks": (for_ever(CHUNKED, b"1\r\nx\r\n" * 10_000), EITHER),
     "is broken": (status("500 Oh"), UpstreamFailed),
     "is busy for an hour": (status("503 Busy", "Retry-After: 3600"), UpstreamFailed),
     "has a status of its own": (status("299 Hm", body="{}"), UpstreamFailed),
@@ -41,15 +42,15 @@ class Payment(BaseModel):
 
 @asynccontextmanager
 async def loop_watched(lag: float = 0.4) -> AsyncIterator[None]:
-    """Fail if the event loop does nothing else for `lag` seconds."""
-    loop, longest = asyncio.get_running_loop(), 0.0
+    """Fail if the event loop works on one thing for `lag` seconds, not counting those that others have the CPU."""
+    longest = 0.0
 
     async def watch() -> None:
         nonlocal longest
         while True:
-            before = loop.time()
+            before = time.thread_time()
             await asyncio.sleep(0.005)
-            longest = max(longest, loop.time() - before)
+            longest = max(longest, time.thread_time() - before)
 
     task = asyncio.create_task(watch())
     try:
@@ -64,7 +65,8 @@ async def loop_watched(lag: float = 0.4) -> AsyncIterator[None]:
 async def test_a_fault_is_an_error_in_time(upstream: RawUpstream, fault: str, method: str) -> None:
     manner, error = FAULTS[fault]
     upstream.manners = [manner]
-    async with opened(upstream) as client, loop_watched(), asyncio.timeout(10 * DEADLINE):
+    patience = {} if error is UpstreamFailed else HASTY
+    async with opened(upstream, **patience) as client, loop_watched(), asyncio.timeout(10):
         with pytest.raises(error):
             await client.call(method, "payments", Outcome)
     assert method == "GET" or len(upstream.requests) == 1
@@ -132,9 +134,10 @@ async def test_4xx_is_what_the_feature_says(upstream: RawUpstream) -> None:
 
 async def test_a_full_pool_is_said_at_once_and_empties_again(upstream: RawUpstream) -> None:
     upstream.manners = [manners.hang]
-    async with opened(upstream, max_connections=2, pool_timeout=0.05) as client:
+    async with opened(upstream, max_connections=2, pool_timeout=0.05, deadline=1.5) as client:
         hanging = [asyncio.create_task(client.send("GET", "payments")) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        while len(upstream.requests) < 2:
+            await asyncio.sleep(0.01)
         with capture_logs() as lines, pytest.raises(UpstreamUnavailable) as raised:
             await client.send("GET", "payments")
         assert raised.value.headers == {"Retry-After": "1"}
@@ -154,7 +157,9 @@ async def test_faults_leave_no_connection_taken(upstream: RawUpstream) -> None:
             with pytest.raises(ServiceError):
                 await client.call("GET", "payments", Outcome)
         upstream.manners = [manners.good]
-        assert await asyncio.gather(*(client.call("GET", "payments", Outcome) for _ in range(9)))
+        async with asyncio.timeout(5):
+            while set(await asyncio.gather(*(outcome(client) for _ in range(9)))) != {200}:
+                pass
 
 
 async def test_cookies_of_one_call_do_not_go_along_with_the_next(upstream: RawUpstream) -> None:
@@ -168,19 +173,18 @@ async def test_cookies_of_one_call_do_not_go_along_with_the_next(upstream: RawUp
 class TestDeadline:
     async def test_the_upstream_is_told_what_is_left(self, upstream: RawUpstream) -> None:
         upstream.manners = [status("503 Busy", "Retry-After: 0"), manners.good]
-        async with opened(upstream, deadline=2) as client:
+        async with opened(upstream, deadline=20) as client:
             await client.call("GET", "payments", Outcome)
         first, second = [int(header(each, "X-Envoy-Expected-Rq-Timeout-Ms")) for each in upstream.requests]
-        assert 1900 < first <= 2000
-        assert first - 300 < second < first
+        assert 15_000 < second < first <= 20_000
 
     async def test_it_is_what_is_left_of_the_requests_if_that_is_less(self, upstream: RawUpstream) -> None:
         upstream.manners = [manners.hang]
-        async with opened(upstream) as client, asyncio.timeout(0.2) as timeout:
+        async with opened(upstream) as client, asyncio.timeout(1) as timeout:
             request_timeout.set(timeout)
             with pytest.raises(UpstreamTimeout):
                 await client.send("GET", "payments")
-        assert int(header(upstream.requests[0], "X-Envoy-Expected-Rq-Timeout-Ms")) <= 150
+        assert int(header(upstream.requests[0], "X-Envoy-Expected-Rq-Timeout-Ms")) <= 950
 
     async def test_without_time_there_is_no_call(self, upstream: RawUpstream) -> None:
         async with opened(upstream, breaker_failures=1) as client:

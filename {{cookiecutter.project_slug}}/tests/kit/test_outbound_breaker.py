@@ -13,10 +13,10 @@ from tests.kit.upstreams import opened, outcome
 
 async def test_its_states_are_seen_and_logged(upstream: RawUpstream) -> None:
     upstream.manners = [status("500 Oh")] * 3 + [manners.good]
-    async with opened(upstream, breaker_failures=3, breaker_rest=0.1) as client:
+    async with opened(upstream, breaker_failures=3, breaker_rest=0.5) as client:
         with capture_logs() as lines:
             outcomes = [await outcome(client) for _ in range(5)]
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.6)
             outcomes += await asyncio.gather(*(outcome(client) for _ in range(3)))
             outcomes += [await outcome(client)]
     assert outcomes == [502, 502, 502, 503, 503, 200, 503, 503, 200]
@@ -32,13 +32,13 @@ async def test_a_probe_is_one_request(upstream: RawUpstream) -> None:
     upstream.manners = [manners.reset]
     async with opened(upstream, breaker_failures=1, breaker_rest=0.05, attempts=2) as client:
         assert [await outcome(client), len(upstream.requests)] == [502, 2]
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
         assert [await outcome(client), len(upstream.requests)] == [502, 3]
 
 
 async def test_a_hanging_upstream_opens_it_and_a_client_that_gives_up_does_not(upstream: RawUpstream) -> None:
     upstream.manners = [manners.hang]
-    async with opened(upstream, breaker_failures=1, deadline=0.2) as client:
+    async with opened(upstream, breaker_failures=1, deadline=0.5) as client:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.send("GET", "payments"), 0.05)
         assert [await outcome(client) for _ in range(2)] == [504, 503]
@@ -46,10 +46,11 @@ async def test_a_hanging_upstream_opens_it_and_a_client_that_gives_up_does_not(u
 
 async def test_4xx_and_a_full_pool_do_not_open_it(upstream: RawUpstream) -> None:
     upstream.manners = [status("404 No"), manners.hang]
-    async with opened(upstream, breaker_failures=1, max_connections=1, pool_timeout=0.02) as client:
+    async with opened(upstream, breaker_failures=1, max_connections=1, pool_timeout=0.02, deadline=1.5) as client:
         assert await outcome(client) == 502
         hanging = asyncio.create_task(outcome(client))
-        await asyncio.sleep(0.02)
+        while len(upstream.requests) < 2:
+            await asyncio.sleep(0.01)
         assert [await outcome(client) for _ in range(2)] == [503, 503]
         assert await hanging == 504
     assert len(upstream.requests) == 2

@@ -1,6 +1,6 @@
 """The conditional headers as RFC 9110 has them, by themselves."""
 
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from fastapi import APIRouter, FastAPI, Response
@@ -44,10 +44,10 @@ def test_what_is_no_list_of_tags_is_refused(value: str) -> None:
 
 
 def test_a_long_header_costs_no_long_time() -> None:
-    start = perf_counter()
+    start = thread_time()
     for value in (" " * 30_000 + "x", '"1",' * 8_000 + "x", ", " * 15_000, '"1"' + "\t" * 30_000 + "x"):
         assert parsed(value) == []
-    assert perf_counter() - start < 1
+    assert thread_time() - start < 1
 
 
 @pytest.mark.parametrize("value", ['"7"', "*", '"6", "7"'])

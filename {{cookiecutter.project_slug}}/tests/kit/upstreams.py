@@ -14,7 +14,8 @@ from app.kit.upstream_settings import UpstreamSettings
 from tests.kit import raw_upstream as manners
 from tests.kit.raw_upstream import RawUpstream
 
-DEADLINE = 0.5
+HASTY = {"deadline": 0.5, "read_timeout": 0.4}
+"""For an upstream that does not answer. For all others there is patience: this machine may be busy."""
 
 
 class Outcome(BaseModel):
@@ -35,7 +36,7 @@ def upstream(raw_server: RawUpstream) -> RawUpstream:
 
 
 def opened(upstream: RawUpstream, **settings: Any) -> AbstractAsyncContextManager[Upstream]:
-    given = {"deadline": DEADLINE, "read_timeout": 0.4, "max_response_size": 131_072, "breaker_failures": 1000}
+    given = {"deadline": 20, "read_timeout": 15, "max_response_size": 131_072, "breaker_failures": 1000}
     return Upstream.open("fake", UpstreamSettings(base_url=HttpUrl(upstream.url), **given | settings))
 
 
