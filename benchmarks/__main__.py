@@ -2,6 +2,7 @@
 
 `QUICK=1` takes two minutes instead of ten. `ONLY="fastapi service"` compares these with the floor, and
 `ONLY=outbound` runs that part alone; then nothing is written. A change shows its figure before and after.
+`ONLY=roads` is no part of the whole: only a decision record shows what it finds.
 """
 
 import json
@@ -21,6 +22,7 @@ from benchmarks.environments import Environments
 from benchmarks.outbound import outbound
 from benchmarks.plan import CONNECTIONS, FULL, POOL, QUICK, Plan
 from benchmarks.results import compared
+from benchmarks.roads import roads
 from benchmarks.serving import Cores
 from benchmarks.stopping import StoppedError, end_on_signals
 from dev import figures, readme
@@ -34,7 +36,9 @@ PARTS = {
     "server": growth.server,
     "instances": growth.instances,
     "outbound": outbound,
+    "roads": roads,
 }
+WHEN_ASKED = {"roads"}
 
 
 def main(folder: Path) -> None:
@@ -71,12 +75,12 @@ def need(*programs: str) -> None:
 
 
 def chosen(names: Sequence[str]) -> tuple[list[Contestant], list[str]]:
-    """Return who is compared, and which parts follow; without names, all."""
+    """Return who is compared, and which parts follow; without names, all that a document shows."""
     known = [each.name for each in CONTESTANTS]
     if unknown := [name for name in names if name not in (*known, *PARTS)]:
         raise StoppedError(f"ONLY knows no {unknown[0]}; it knows {', '.join((*known, *PARTS))}")
     if not names:
-        return list(CONTESTANTS), list(PARTS)
+        return list(CONTESTANTS), [name for name in PARTS if name not in WHEN_ASKED]
     compared = [each for each in CONTESTANTS if each.name in names]
     if compared and FLOOR not in compared:
         compared.insert(0, FLOOR)

@@ -3,7 +3,7 @@
 import gc
 import os
 
-gc.disable()  # What the imports make stays: to look for garbage in it takes a tenth of the start.
+gc.disable()  # What the imports make stays: to look for garbage in it is a good part of the start.
 
 from gunicorn.arbiter import Arbiter
 
@@ -45,5 +45,5 @@ gc.enable()
 def pre_fork(_master: Arbiter, _worker: Worker) -> None:
     gc.collect()
     gc.freeze()  # A collection in a worker would write to every shared page.
-    # A request makes hundreds of objects and hardly a cycle. With the default, 2,000, a read took 6 % more time.
+    # A request makes hundreds of objects and hardly a cycle. With the default, 2,000, it would be searched every few requests.
     gc.set_threshold(20_000, 20, 20)

@@ -123,6 +123,20 @@ async def test_large_bodies() -> None:
         assert (await client.post("/large", content=b"x" * 900)).json() == 900
 
 
+async def test_a_large_body_that_http2_did_not_announce() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"x" * 101}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "http_version": "2", "method": "POST", "path": "/echo", "query_string": b"", "headers": []}
+    await BodySizeMiddleware(application(), 100)(scope, receive, send)
+    assert sent[0]["status"] == 413
+
+
 async def test_a_server_without_lifespan() -> None:
     async with calling(LifespanMiddleware(application())) as client:
         answer = await client.get("/slow")

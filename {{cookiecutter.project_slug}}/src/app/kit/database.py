@@ -2,7 +2,7 @@
 
 A route takes one of these. None takes a connection from the pool before its first statement.
 
-    Reads             for compiled statements (kit/statements.py), each by itself: ten times as fast as a session
+    Reads             for compiled statements (kit/statements.py), each by itself: a sixth of what a session costs
     ReplicaReads      the same on the read replica, where there is one: what it returns may be a moment old
     Session           a transaction that commits before the response is sent: a failing commit is an error, not a 200
     ReadSession       reads without a transaction, which saves the round trips of BEGIN and ROLLBACK

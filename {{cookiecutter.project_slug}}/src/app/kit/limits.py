@@ -125,10 +125,12 @@ class BodySizeMiddleware:
     """Starlette's limit, which a route can set for itself, with its plain 413 turned into a problem."""
 
     def __init__(self, app: ASGIApp, max_body_size: int) -> None:
-        self.app = RequestBodyLimitMiddleware(app, max_body_size)
+        self.app = app
+        self.limited = RequestBodyLimitMiddleware(app, max_body_size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        # HTTP/1.1 announces a body, and most requests have none; HTTP/2 need not say.
+        if scope["type"] != "http" or (scope["http_version"] in {"1.0", "1.1"} and not _has_body(scope)):
             await self.app(scope, receive, send)
             return
         refused = False
@@ -141,7 +143,7 @@ class BodySizeMiddleware:
             elif not refused:
                 await send(message)
 
-        await self.app(scope, receive, send_problem)
+        await self.limited(scope, receive, send_problem)
 
 
 class LifespanMiddleware:
