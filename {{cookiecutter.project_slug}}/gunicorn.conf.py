@@ -45,5 +45,5 @@ gc.enable()
 def pre_fork(_master: Arbiter, _worker: Worker) -> None:
     gc.collect()
     gc.freeze()  # A collection in a worker would write to every shared page.
-    # A request makes hundreds of objects and hardly a cycle. With the default, 2,000, it would be searched every few requests.
+    # A request makes hundreds of objects and hardly a cycle: the default of 2,000 would search every few requests.
     gc.set_threshold(20_000, 20, 20)

@@ -96,7 +96,7 @@ def issued(authority: trustme.CA, host: str, name: str) -> dict[str, str]:
     return {"tls.crt": chain, "tls.key": leaf.private_key_pem.bytes().decode()}
 
 
-class Machine:
+class Node:
     """Starts what production's manifests say; the PostgreSQL here has no TLS, and nothing else differs."""
 
     def __init__(self, rendered: Rendered, folder: Path) -> None:
@@ -125,31 +125,29 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def engine(network: str, rendered: Rendered, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+def node(network: str, rendered: Rendered, tmp_path_factory: pytest.TempPathFactory) -> Node:
     del network
-    return Machine(rendered, tmp_path_factory.mktemp("kubelet"))
+    return Node(rendered, tmp_path_factory.mktemp("kubelet"))
 
 
 @pytest.fixture(scope="module")
-def migrated(engine: Machine, image: str) -> str:
+def migrated(node: Node, image: str) -> str:
     """Run the Job, and hand back what it said."""
-    command = ["docker", "run", "--rm", *engine.flags("production/migrate"), image]
-    command += container(engine.rendered["production/migrate"])["args"]
+    command = ["docker", "run", "--rm", *node.flags("production/migrate"), image]
+    command += container(node.rendered["production/migrate"])["args"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stderr
 
 
 @pytest.fixture(scope="module")
-def running(engine: Machine, image: str, migrated: str) -> Iterator[Pod]:
+def running(node: Node, image: str, migrated: str) -> Iterator[Pod]:
     del migrated
     name = f"{NAME}-api"
-    docker(
-        "run", "--detach", f"--name={name}", "--publish=127.0.0.1::8000", *engine.flags("production"), image
-    )
+    docker("run", "--detach", f"--name={name}", "--publish=127.0.0.1::8000", *node.flags("production"), image)
     with ExitStack() as stack:
         stack.callback(subprocess.run, ["docker", "rm", "--force", name], capture_output=True, check=False)
-        yield Pod(name, engine.host, engine.volumes["tls"], engine.authority)
+        yield Pod(name, node.host, node.volumes["tls"], node.authority)
 
 
 def test_the_probes_succeed(running: Pod, measure: Measure) -> None:
@@ -178,11 +176,11 @@ def test_a_renewed_certificate_is_served_without_a_restart(running: Pod) -> None
 
 
 def test_a_pod_serves_while_it_leaves_and_is_gone_before_its_grace_period(
-    running: Pod, engine: Machine, measure: Measure
+    running: Pod, node: Node, measure: Measure
 ) -> None:
     wait_until(lambda: running.status("/livez") == 200, within=60)
-    drain = float(environment(engine.rendered["production"])["APP_SERVER__DRAIN"])
-    grace = pod(engine.rendered["production"])["spec"]["terminationGracePeriodSeconds"]
+    drain = float(environment(node.rendered["production"])["APP_SERVER__DRAIN"])
+    grace = pod(node.rendered["production"])["spec"]["terminationGracePeriodSeconds"]
     start = time.perf_counter()
     docker("kill", "--signal=TERM", running.name)
     wait_until(lambda: running.status("/readyz") == 503, within=5)
