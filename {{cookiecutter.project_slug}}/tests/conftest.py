@@ -16,6 +16,7 @@ from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
+from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, async_sessionmaker
@@ -35,6 +36,10 @@ pytest_plugins = [
     "tests.postgres",
     "tests.rates_api",
 ]
+
+# This machine may be busy. Where the environment says CI, the examples are the same each time.
+hypothesis_settings.register_profile("service", hypothesis_settings.default, deadline=None)
+hypothesis_settings.load_profile("service")
 
 ROOT = Path(__file__).parents[1]
 PGBOUNCER = "TEST_PGBOUNCER"

@@ -99,7 +99,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
 
 TestBreaker = BreakerMachine.TestCase
-TestBreaker.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestBreaker.settings = settings(max_examples=40, stateful_step_count=30)
 
 
 async def test_of_ten_calls_at_once_one_is_the_probe() -> None:
