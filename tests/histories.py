@@ -131,6 +131,8 @@ def make(
     assert done.returncode == 0, done.stdout
     [service] = folder.iterdir()
     past.git("init", "--quiet", cwd=service)
+    for each in ("name", "email"):
+        past.git("config", f"user.{each}", "ours", cwd=service)
     commit(past, service, machine)
     return service
 

@@ -59,9 +59,9 @@ def link(url: str, version: str, given: dict[str, str]) -> None:
         template = fetch(url, Path(name, "template"))
         commit = template.commit(version)
         state = template.render(commit, known(template, commit, given), Path(name, "made"))
-        same = list(compared(Path(name, "made")))
+        same, linked = list(compared(Path(name, "made"))), template.name(commit)
     write(state | {"checkout": version})
-    say(f"Linked to {template.name(commit)}: {sum(same)} of {len(same)} files are as it made them. Commit {STATE}.")
+    say(f"Linked to {linked}: {sum(same)} of {len(same)} files are as it made them. Commit {STATE}.")
 
 
 def known(template: Template, commit: str, given: dict[str, str]) -> Json:

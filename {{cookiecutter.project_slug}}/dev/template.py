@@ -17,6 +17,7 @@ from dev.postgres import PROJECT
 
 STATE = ".cruft.json"
 HOW_TO_LINK = "make link template=<its URL> to=<the version it was made of>"
+CONTEXT = "cookiecutter"  # Under this name cruft keeps what the template had to work with.
 CLONE_SECONDS, RENDER_SECONDS = 120, 60
 _RELEASE = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 
@@ -42,7 +43,7 @@ def linked() -> Json:
 
 def context(state: Json) -> Json:
     """Everything that the template had to make the service with: answers, and what it keeps for itself."""
-    found: Json = state["context"]["cookiecutter"]
+    found: Json = state["context"][CONTEXT]
     return found
 
 
@@ -132,7 +133,7 @@ def fetch(url: str, folder: Path) -> Template:
 
 
 def questions(template: Template, commit: str) -> Json:
-    asked = json.loads(template.text(commit, "cookiecutter.json") or "{}")
+    asked = json.loads(template.text(commit, f"{CONTEXT}.json") or "{}")
     return {name: default for name, default in asked.items() if not name.startswith("_")}
 
 
@@ -147,8 +148,8 @@ def checked(given: Json, asked: Json, version: str) -> Json:
 
 def typed() -> dict[str, str]:
     """Return the variables that were typed after `make`; the environment has others that we did not ask for."""
-    _, _, flags = os.environ.get("MAKEFLAGS", "").rpartition("-- ")
-    names = re.findall(r"(?:^|(?<!\\) )(\w+)=", flags)
+    _, _, flags = f" {os.environ.get('MAKEFLAGS', '')}".partition(" -- ")
+    names = [word.partition("=")[0] for word in re.findall(r"(?:[^\\ ]|\\.)+", flags)]
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
