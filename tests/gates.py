@@ -1,4 +1,4 @@
-"""What the changelog promises to those who have a service, held against the last release."""
+"""What the changelog promises to those who have a service, held against what was released."""
 
 import re
 import shutil
@@ -36,13 +36,13 @@ changelog = changelog_of_a_service()
 
 @dataclass(frozen=True)
 class Release:
-    """The last one of a working tree."""
+    """A version that services have, and the working tree that they are to get."""
 
     tree: Path
     tag: str
 
     def git(self, *arguments: str) -> str:
-        return subprocess.check_output(["git", *arguments], cwd=self.tree, text=True)
+        return ask(self.tree, *arguments)
 
     def news(self) -> list[Any]:
         before = self.git("show", f"{self.tag}:CHANGELOG.md")
@@ -73,15 +73,17 @@ class Release:
         return found[1] == major and found[2] == minor and found[3] != patch
 
 
-def last_release(tree: Path) -> Release:
-    """Find the last release, or skip the test and say why there is nothing to compare with."""
+def releases(tree: Path) -> list[Release]:
+    """Find all releases that led here, the newest first; or skip the test, and say why there are none."""
     if not (tree / ".git").exists() or not shutil.which("git"):
         pytest.skip("no repository: nothing to compare with but the histories that tests derive")
-    asked = ["git", "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*"]
-    found = subprocess.run(asked, cwd=tree, capture_output=True, text=True, check=False)
-    if found.returncode:
-        ask = ["git", "rev-parse", "--is-shallow-repository"]
-        is_shallow = subprocess.check_output(ask, cwd=tree, text=True) == "true\n"
+    tags = ask(tree, "tag", "--merged", "HEAD", "--sort=-version:refname", "--list", "v[0-9]*").split()
+    if not tags:
+        is_shallow = ask(tree, "rev-parse", "--is-shallow-repository") == "true\n"
         why = "a shallow clone without tags (git fetch --unshallow --tags)" if is_shallow else "no tag v… yet"
         pytest.skip(f"{why}: nothing to compare with but the histories that tests derive")
-    return Release(tree, found.stdout.strip())
+    return [Release(tree, tag) for tag in tags if "-" not in tag]
+
+
+def ask(tree: Path, *arguments: str) -> str:
+    return subprocess.check_output(["git", *arguments], cwd=tree, text=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.baking import ROOT, SERVICE, Baker
-from tests.gates import EDITED, HAND, Release, last_release
+from tests.gates import EDITED, HAND, Release, releases
 from tests.histories import (
     CURRENT,
     History,
@@ -33,10 +33,11 @@ def conflicts(baker: Baker, past: History, machine: dict[str, str], tmp_path: Pa
 
     def finds(release: Release) -> list[str]:
         found: set[str] = set()
-        url, new = published(release, past, tmp_path / "published")
+        folder = tmp_path / release.tag
+        url, new = published(release, past, folder / "published")
         for deletes in (False, True):
             origin = History(release.tree, url, past.git)
-            service = make(baker, origin, release.tag, tmp_path / str(deletes), machine)
+            service = make(baker, origin, release.tag, folder / str(deletes), machine)
             customise(service)
             add_customers(service)
             if deletes:
@@ -53,6 +54,7 @@ def conflicts(baker: Baker, past: History, machine: dict[str, str], tmp_path: Pa
 
 def published(release: Release, past: History, folder: Path) -> tuple[str, str]:
     """Commit the tree as it is to a clone, and return its URL and the commit."""
+    folder.parent.mkdir()
     past.git("clone", "--quiet", "--no-hardlinks", str(release.tree), str(folder), cwd=release.tree)
     listed = release.git("ls-files", "-coz", "--exclude-standard").split("\0")
     past.git("rm", "-r", "--quiet", ".", cwd=folder)
@@ -73,18 +75,18 @@ def release(past: History, tmp_path: Path) -> Release:
     tree = tmp_path / "tree"
     past.git("clone", "--quiet", past.url, str(tree), cwd=tmp_path)
     past.git("tag", "--delete", CURRENT, cwd=tree)
-    return last_release(tree)
+    return releases(tree)[0]
 
 
 def test_what_has_changed_since_the_last_release_is_in_the_changelog() -> None:
-    release = last_release(ROOT)
+    release = releases(ROOT)[0]
     assert release.unsaid() == [], "CHANGELOG.md has no line on these"
     assert release.rewritten() == [], "a migration that was released stays as it is; another one follows"
 
 
-def test_the_last_release_is_updated_without_a_surprise(conflicts: Conflicts) -> None:
-    release = last_release(ROOT)
-    assert release.unexplained(conflicts(release)) == [], f'name them in CHANGELOG.md under "{HAND}"'
+def test_every_release_is_updated_without_a_surprise(conflicts: Conflicts) -> None:
+    surprises = {each.tag: each.unexplained(conflicts(each)) for each in releases(ROOT)}
+    assert not any(surprises.values()), f'{surprises}: name them in CHANGELOG.md under "{HAND}"'
 
 
 def test_each_version_says_what_it_brings_and_what_needs_a_hand() -> None:
@@ -136,7 +138,7 @@ def test_the_gate_finds_a_conflict_that_the_changelog_does_not_name(
 def test_without_a_release_the_gates_say_why(past: History, tmp_path: Path) -> None:
     def why(tree: Path) -> str:
         with pytest.raises(pytest.skip.Exception) as skipped:
-            last_release(tree)
+            releases(tree)[0]
         return str(skipped.value)
 
     assert why(tmp_path).startswith("no repository: ")

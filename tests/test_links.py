@@ -117,13 +117,15 @@ def test_a_service_is_linked_later(
     service = tmp_path / "a/books"
     state = service / ".cruft.json"
     before = state.read_bytes()
-    link = ["make", "link", f"template={past.url}", "to=v0.3.0"]
+    page = (service / "docs/updates.md").read_text().partition("```text\n")[2].partition("\n```")[0]
+    link = page.replace("https://git.example/template.git", past.url).replace("v1.4.0", "v0.3.0").split()
 
     assert (
         refused(service, machine, *link)
         == "This service knows its template already; to link it anew: rm .cruft.json"
     )
     state.unlink()
+    assert link[-2:] == [f"template={past.url}", "to=v0.3.0"]
     assert refused(service, machine, *link[:-1]).startswith("A link needs both: ")
     said = run(*link, cwd=service, environment=machine)
     files = len(

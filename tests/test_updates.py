@@ -127,6 +127,7 @@ def test_a_new_feature_beside_its_own_keeps_the_data(
 ) -> None:
     """Both have added a router in the same place, which is the one conflict, and a migration."""
     service = make(baker, past, "v0.1.0", tmp_path / "service", machine)
+    customise(service)
     add_customers(service)
     run("make", "migration", "name=customers", cwd=service, environment=machine)
     run("make", "migrate", cwd=service, environment=machine)
@@ -155,17 +156,25 @@ def test_conflicts_only_where_both_have_changed_the_same_lines(
     replace(service / "Dockerfile", ("USER 10001\n", "USER 4711\n"))
     commit(past, service, machine)
     before = (service / "Dockerfile").read_text()
+    *settle, check, save, take_back = documented(service, "## Conflicts")
 
     said = update(service, machine, code=1)
-
     assert "    Dockerfile\n" in said
-    assert unmerged(past, service) == ["Dockerfile"]
-    marked = (service / "Dockerfile").read_text()
-    assert "<<<<<<< HEAD\nUSER 4711\n" in marked.replace("||||||| ", "\n||||||| ")
-    assert ">>>>>>> " in marked
-    run(*documented(service, "## Conflicts")[-1].split(), cwd=service, environment=machine)
+    run(*take_back.split(), cwd=service, environment=machine)
     assert past.git("status", "--porcelain", cwd=service) == ""
     assert (service / "Dockerfile").read_text() == before
+    update(service, machine, code=1)
+
+    assert unmerged(past, service) == ["Dockerfile"]
+    marked = (service / "Dockerfile").read_text()
+    assert "<<<<<<< HEAD\nUSER 4711\n" in marked
+    assert check == "make check"  # As in the first test.
+    (service / "Dockerfile").write_text(before)
+    for command in (*settle, save):
+        run("sh", "-c", command, cwd=service, environment=machine)
+    assert past.git("status", "--porcelain", cwd=service) == ""
+    changed = past.git("show", "--name-only", "--format=", cwd=service).splitlines()
+    assert changed == [".cruft.json", "docs/runbooks/operations.md", "src/app/kit/pages.py"]
 
 
 def test_answers_change_with_an_update_and_without_one(

@@ -89,7 +89,7 @@ def merge(before: Path, after: Path, message: str) -> Merged:
 def _commit(folder: Path, prefix: str, message: str, parent: str = "") -> str:
     """Store a folder in this repository, where this service stands in it."""
     for path in skipped(folder):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     root = folder.with_name(f"{folder.name}-root")
     (root / prefix).parent.mkdir(parents=True, exist_ok=True)
     folder.rename(root / prefix)

@@ -7,30 +7,24 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-_REVISION = re.compile(r'^revision(?:: \w+)? = "(\w+)"', re.MULTILINE)
-_AFTER = re.compile(r'^(down_revision(?:: [\w |]+)? = )(?:None|"(\w+)")', re.MULTILINE)
+_REVISION = re.compile(r"^revision\b[^=\n]*= [\"'](\w+)", re.MULTILINE)
+_AFTER = re.compile(r"^(down_revision\b[^=\n]*= )(.*)$", re.MULTILINE)  # One, None, or several that are merged.
 
 
 def append(folder: Path, names: Iterable[str]) -> list[str]:
-    """Put those that start a branch after the last one of the others, and return the names of what was changed."""
-    new = {name for name in names if (folder / name).suffix == ".py"}
+    """Put the one that starts a branch after the last one of the others; return the names of what was changed."""
     texts = {path.name: path.read_text() for path in sorted(folder.glob("*.py"))}
-    others = {name: text for name, text in texts.items() if name not in new}
-    last = _heads(others.values())
-    ours = {_revision(texts[name]) for name in new}
-    starts = [name for name in sorted(new) if _after(texts[name]) not in ours | set(last)]
+    new = {name: texts.pop(name) for name in sorted(names) if name in texts}
+    last = set(map(_revision, texts.values())) - {each for text in texts.values() for each in _after(text)}
+    known = last | set(map(_revision, new.values()))
+    starts = [name for name, text in new.items() if not _after(text) or not _after(text) <= known]
     if len(last) != 1 or len(starts) != 1:
-        return []  # In line already, or too much of a tangle to guess: `alembic heads` and the check name it.
-    path = folder / starts[0]
-    before = _after(texts[path.name]) or ""
-    text = _AFTER.sub(lambda found: f'{found[1]}"{last[0]}"', texts[path.name], count=1)
-    path.write_text(re.sub(rf"^Revises: ?{before}$", f"Revises: {last[0]}", text, count=1, flags=re.MULTILINE))
+        return []  # In line already, or too much of a tangle to guess: a test of the service's names it.
+    [name], [head] = starts, last
+    text = _AFTER.sub(rf'\g<1>"{head}"', new[name], count=1)
+    text = re.sub(r"^Revises:.*$", f"Revises: {head}", text, count=1, flags=re.MULTILINE)
+    (folder / name).write_text(text)
     return starts
-
-
-def _heads(texts: Iterable[str]) -> list[str]:
-    chain = {_revision(text): _after(text) for text in texts}
-    return [revision for revision in chain if revision not in chain.values()]
 
 
 def _revision(text: str) -> str:
@@ -38,6 +32,6 @@ def _revision(text: str) -> str:
     return found[1] if found else ""
 
 
-def _after(text: str) -> str | None:
+def _after(text: str) -> set[str]:
     found = _AFTER.search(text)
-    return found[2] if found else None
+    return set(re.findall(r"[\"'](\w+)[\"']", found[2])) if found else set()

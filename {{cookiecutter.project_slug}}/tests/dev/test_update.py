@@ -152,9 +152,12 @@ def test_new_migrations_follow_ours_in_their_order(tmp_path: Path, start: str) -
     assert new_migrations.append(tmp_path, ["4.py", "3.py"]) == []
 
 
-def test_two_branches_of_ours_are_left_to_us(tmp_path: Path) -> None:
+def test_two_branches_of_ours_are_left_to_us_until_they_are_merged(tmp_path: Path) -> None:
     write(tmp_path, {"1.py": migration("a1", None), "2.py": migration("b2", None), "3.py": migration("c3", "a1")})
     assert new_migrations.append(tmp_path, ["3.py"]) == []
+    (tmp_path / "4.py").write_text(migration("d4", "x").replace('"x"', '("a1", "b2")'))
+    assert new_migrations.append(tmp_path, ["3.py"]) == ["3.py"]
+    assert (tmp_path / "3.py").read_text() == migration("c3", "d4")
 
 
 def test_what_was_typed_after_make(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +165,7 @@ def test_what_was_typed_after_make(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("description", "ends with --")
     monkeypatch.setenv("to", "v1")
     monkeypatch.setenv("kubernetes", "from the environment")
-    monkeypatch.setenv("MAKEFLAGS", r"s --no-print-directory -- owner=Me\ &\ kubernetes=yes\ \\ description=ends\ with\ -- to=v1")
+    monkeypatch.setenv("MAKEFLAGS", r"s -- owner=Me\ &\ kubernetes=yes\ \\ description=ends\ with\ -- to=v1")
     assert typed() == {"owner": "Me & kubernetes=yes \\", "description": "ends with --", "to": "v1"}
     monkeypatch.setenv("MAKEFLAGS", "w")
     assert typed() == {}
