@@ -73,7 +73,7 @@ def link() -> None:
 
 
 def version() -> dict[str, Any]:
-    template, commit, checkout = source(), git("rev-parse", "HEAD"), ANSWERS["_checkout"]
+    template, commit, checkout = source(), git("rev-parse", "HEAD"), ANSWERS.get("_checkout")
     # cookiecutter may take an older clone that it has, whatever version was asked for.
     if checkout and commit not in map(commit_of, (checkout, f"origin/{checkout}")):
         checkout = None
