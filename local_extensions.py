@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 OLDEST_COOKIECUTTER = (2, 2)
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 
 EXAMPLES = {
     "project_name": "Order Service",
@@ -58,7 +58,7 @@ class Answers(Extension):
         refuse_old_cookiecutter(version("cookiecutter"))
         self.asking = False
         self.ours = list(json.loads((HERE / "cookiecutter.json").read_text("utf-8")).values())
-        filters = (self.literal, slug, checked, quoted, markdown)
+        filters = (self.literal, slug, checked, for_hook, quoted, markdown)
         environment.filters.update({function.__name__: function for function in filters})
 
     def literal(self, _: Mapping[str, Any]) -> str:
@@ -167,3 +167,9 @@ def markdown(text: str) -> str:
     # A URL is broken up too: GitHub would link it, and show the backslashes that escape its underscores.
     text = re.sub(r"([\\`*_\[\]<>#|~&$]|:(?=//)|(?<=www)\.)", r"\\\1", text.strip())
     return re.sub(r"^(\d{1,9}(?=[.)])|(?=[-+=:]))", r"\1\\", text)
+
+
+def for_hook(answers: Mapping[str, Any]) -> str:
+    """Write all answers, and where the template is, as the inside of a string of Python."""
+    everything = json.dumps({**answers, "_repo_dir": str(HERE)})
+    return json.dumps(everything)[1:-1]

@@ -61,7 +61,7 @@ def assert_no_residue(service: Path) -> None:
     for name, path in files(service).items():
         # The template's own name is no residue: a service may say where its updates come from.
         text = path.read_text().replace("cookiecutter-fastapi-microservice", "")
-        assert "cookiecutter" not in text, name
+        assert "cookiecutter" not in text or name == "dev/template.py", name  # It reads the template's files.
         assert "cookiecutter" not in name
 
 

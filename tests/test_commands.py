@@ -24,14 +24,12 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def clone(baker: Baker, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("clone")
+    # A copy: what other tests bake of a repository would be linked to it.
+    folder = shutil.copytree(baker.template, tmp_path_factory.mktemp("repository") / "template")
     environment = baker.environment(folder)
     for command in (["init", "-q"], ["add", "--all"], ["commit", "-qm", "All of it"]):
-        subprocess.run(["git", *command], cwd=baker.template, env=environment, check=True)
-    subprocess.run(
-        ["git", "clone", "-q", baker.template, "template"], cwd=folder, env=environment, check=True
-    )
-    return folder / "template"
+        subprocess.run(["git", *command], cwd=folder, env=environment, check=True)
+    return folder
 
 
 def commands(path: Path) -> list[str]:

@@ -1,17 +1,12 @@
 """The examples of a service can be removed as its README says, and all checks stay green."""
 
-import re
-import shlex
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.baking import Baker
+from tests.removal import ORDERS, RATES, edit, remove, said
 from tests.services import run
-
-RATES = re.compile(r"exchange.?rates|rates_?(api|server)|\bamounts\b", re.IGNORECASE)
-ORDERS = re.compile(r"\b(orders|amounts)\b")
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy, pytest.mark.timeout(900)]
 
@@ -39,50 +34,6 @@ def test_without_the_exchange_rates(baker: Baker, machine: dict[str, str], tmp_p
     )
 
     check(service, machine)
-
-
-def said(service: Path) -> list[str]:
-    """Find the two blocks of commands in the README's section on it."""
-    section = (service / "README.md").read_text().partition("## Remove the examples")[2]
-    section = section.partition("\n## ")[0]
-    blocks = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
-    assert len(blocks) == 2
-    return blocks
-
-
-def remove(commands: str, service: Path) -> None:
-    for command in commands.splitlines():
-        program, *arguments = shlex.split(command)
-        assert program == "rm"
-        for argument in arguments:
-            paths = [service] if argument == "-r" else list(service.glob(argument))
-            assert paths, f"{argument} is not there"
-            for path in paths:
-                if path.is_dir() and path != service:
-                    shutil.rmtree(path)
-                elif path.is_file():
-                    path.unlink()
-
-
-def edit(path: Path, names: re.Pattern[str]) -> None:
-    """Take away parameters with one of these names, and lines, to the end of their brackets or blocks."""
-    kept: list[str] = []
-    brackets, block = 0, None
-    text = re.sub(rf", \w*(?:{names.pattern})\w*: \w+", "", path.read_text(), flags=names.flags)
-    for line in text.splitlines(keepends=True):
-        indent = len(line) - len(line.lstrip())
-        if block is not None and line.strip() and not brackets and indent <= block:
-            block = None
-        if names.search(line) and block is None and not brackets:
-            while kept and kept[-1].strip().startswith("@"):
-                kept.pop()
-        elif block is None and not brackets:
-            kept.append(line)
-            continue
-        brackets += sum(map(line.count, "([{")) - sum(map(line.count, ")]}"))
-        if not brackets and block is None and line.rstrip().endswith(":"):
-            block = indent
-    path.write_text("".join(kept))
 
 
 def check(service: Path, machine: dict[str, str]) -> None:

@@ -29,6 +29,7 @@ RUN_HERE = {
     'make check-migrations base="$BASE"': "",
     'make check-api base="$BASE"': "",
     "make smoke url=http://127.0.0.1:8000": "",
+    "make update": "tests/test_updates.py",
     "docker compose build": "",
     "docker compose up --wait --wait-timeout 180": "",
     "docker compose logs": "",
