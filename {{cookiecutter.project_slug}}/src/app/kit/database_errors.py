@@ -3,10 +3,12 @@
 ServiceError
  ├─ DatabaseUnavailable  503: away, full, starting, failing over; a fresh connection may do better in a moment
  │   └─ DatabaseConflict 503: lost against another transaction; an `IdempotentSession` tries again by itself first
+ ├─ StillReferenced      409: a row that others refer to cannot be deleted
  ├─ DatabaseTimeout      504: a statement ran out of time
  └─ Unstorable           422: a backstop for what a schema let through
 
-Violated constraints stay SQLAlchemy's `IntegrityError`, because only the feature knows what they mean: `violations`.
+Other violated constraints stay SQLAlchemy's `IntegrityError`, because only the feature knows what they mean:
+`violations`.
 """
 
 from collections.abc import Iterator
@@ -42,6 +44,12 @@ class DatabaseTimeout(ServiceError):
     title = "The database took too long"
 
 
+class StillReferenced(ServiceError):
+    status = 409
+    slug = "still-referenced"
+    title = "Others refer to it"
+
+
 class Unstorable(ServiceError):
     status = 422
     slug = "unstorable-value"
@@ -74,6 +82,9 @@ def translate(context: ExceptionContext) -> BaseException | None:
     original = context.original_exception
     if not isinstance(original, Exception):
         return None  # A cancelled request, whose deadline must not become another error.
+    # The feature whose row it is need not know who refers to it. PostgreSQL 18 has a code of its own for RESTRICT.
+    if (context.statement or "").startswith("DELETE ") and _sqlstate(original) in ("23001", "23503"):
+        return StillReferenced()
     meaning = _meaning(original, disconnected=context.is_disconnect)
     if isinstance(original, OSError) or _sqlstate(original).startswith(_FRESH_CONNECTION):
         context.is_disconnect = True  # SQLAlchemy often cannot see it yet, and would keep the connection.

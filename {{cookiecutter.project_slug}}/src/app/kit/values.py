@@ -1,0 +1,66 @@
+"""Types for schemas that take what a column can hold, so that PostgreSQL sees nothing that it would refuse.
+
+A decimal goes as a string in plain notation, because a JSON number would have been a float on its way.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, GetCoreSchemaHandler, StrictInt
+from pydantic_core import CoreSchema, core_schema
+
+# Of a query's parameter, which is text: Annotated[int, INT32].
+INT32 = Field(ge=-(2**31), lt=2**31)
+INT64 = Field(ge=-(2**63), lt=2**63)
+
+
+def _written(value: Any) -> Any:
+    # Pydantic would take a number for the seconds since 1970.
+    if not isinstance(value, date) and not re.match(r"\d{4}-\d\d-\d\d", str(value)):
+        raise ValueError("must be a string in ISO 8601, such as 2026-01-31 or 2026-01-31T12:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be of the years 1 to 9999 in UTC") from None
+
+
+@dataclass(frozen=True)
+class Digits:
+    """For a NUMERIC: Annotated[Decimal, Digits(12, 2)] has 10 digits before the point and 2 behind it."""
+
+    precision: int
+    scale: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        written = core_schema.format_ser_schema("f")  # str() would write 0E-10.
+        return core_schema.no_info_before_validator_function(self._plain, handler(source), serialization=written)
+
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        return {"type": "string", "pattern": self._pattern}
+
+    @property
+    def _pattern(self) -> str:
+        before = self.precision - self.scale
+        whole = f"(0|[1-9][0-9]{{0,{before - 1}}})" if before else "0"
+        return rf"^-?{whole}(\.[0-9]{{1,{self.scale}}})?$" if self.scale else f"^-?{whole}$"
+
+    def _plain(self, value: Any) -> Decimal:
+        if isinstance(value, Decimal):
+            return value
+        if not isinstance(value, str) or not re.fullmatch(self._pattern, value):
+            raise ValueError(f"must be a string in plain notation, with at most {self.scale} decimals")
+        return Decimal(value).quantize(Decimal(1).scaleb(-self.scale)) + 0  # There is no -0.
+
+
+Int32 = Annotated[StrictInt, INT32]
+Int64 = Annotated[StrictInt, INT64]
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Day = Annotated[date, BeforeValidator(_written)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
