@@ -101,7 +101,8 @@ class Field:
             return self.kind.column
         simpler = "# A check constraint: simpler to change than a type of PostgreSQL's."
         length = max(16, *(len(value) for value in self.kind.values))
-        options = f"create_constraint=True, length={length}, values_callable=lambda kind: [each.value for each in kind]"
+        options = f"create_constraint=True, length={length}"
+        options += ", values_callable=lambda kind: [each.value for each in kind]"
         return f'Enum({self.alias}, name="known_{self.name}", native_enum=False,  {simpler}\n{options},)'
 
     @property
@@ -115,7 +116,11 @@ class Field:
 
     @property
     def read(self) -> str:
-        plain = self.kind.python if self.kind.python in ("str", "int", "bool", "date", "datetime") else self._schema
+        plain = (
+            self.kind.python
+            if self.kind.python in ("str", "int", "bool", "date", "datetime")
+            else self._schema
+        )
         return f"{self.name}: {plain}{' | None' if self.optional else ''}"
 
     @property
@@ -133,7 +138,12 @@ class Field:
     @property
     def identifiers(self) -> list[str]:
         """What PostgreSQL has to remember by its whole name."""
-        return [self.unique_constraint, f"ix_{self.table}_{self.name}_id", self.foreign_key, f"ck_{self.table}_known_{self.name}"]
+        return [
+            self.unique_constraint,
+            f"ix_{self.table}_{self.name}_id",
+            self.foreign_key,
+            f"ck_{self.table}_known_{self.name}",
+        ]
 
     @property
     def example(self) -> str:
@@ -197,8 +207,10 @@ def _target(name: str, written: str, features: Mapping[str, Any]) -> Target | No
         return None
     wanted = found[1] or name
     if wanted not in features:
-        there = ", ".join(sorted(features)) or "none"
-        raise Refused(f"there is no resource {wanted!r} with a route and a new_{wanted}() of its tests; there are: {there}")
+        there = f"there are: {', '.join(sorted(features)) or 'none'}"
+        raise Refused(
+            f"there is no resource {wanted!r} with a route, and new_{wanted} in a factories.py; {there}"
+        )
     return Target(wanted, **features[wanted])
 
 

@@ -225,7 +225,7 @@ def _number(kind: str, given: str, least: int, most: int) -> int:
     return int(given)
 
 
-def _reads(kind: type, written: str) -> bool:
+def _reads(kind: type[date | UUID], written: str) -> bool:
     try:
         kind.fromisoformat(written) if issubclass(kind, date) else kind(written)
     except ValueError:

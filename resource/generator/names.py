@@ -13,9 +13,10 @@ LONGEST_IDENTIFIER = 63  # Of PostgreSQL, which cuts what is longer.
 
 
 def check_field(name: str) -> None:
+    if name in COLUMNS:
+        raise Refused(f"the field {name!r}: every resource has this column already")
     _check("field", name, f"{name}_value")
     for names, whose in (
-        (COLUMNS, "a column that every resource has"),
         (OF_BASE_CLASSES, "an attribute of every model or schema"),
         (OF_SCHEMAS, "a name that the resource's schemas have already"),
         (POSTGRESQL, "a reserved word of PostgreSQL"),
@@ -38,11 +39,15 @@ def check_resource(name: str, plural: str) -> None:
 
 def _check(what: str, name: str, example: str) -> None:
     if not _NAME.fullmatch(name):
-        raise Refused(f"the {what} {name!r}: lower-case letters, digits and single underscores, from a letter on")
+        raise Refused(
+            f"the {what} {name!r}: lower-case letters, digits and single underscores, from a letter on"
+        )
     if len(name) > _LONGEST:
         raise Refused(f"the {what} {name!r} has {len(name)} characters, and {_LONGEST} is the most")
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        raise Refused(f"the {what} {name!r}: this is a keyword of Python; another name, for example {example}")
+        raise Refused(
+            f"the {what} {name!r}: this is a keyword of Python; another name, for example {example}"
+        )
     if name in dir(builtins):
         raise Refused(f"the {what} {name!r}: Python has this name already; another, for example {example}")
 

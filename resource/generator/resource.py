@@ -1,4 +1,4 @@
-"""A resource as the files of the template want it: names, fields, and the pieces that depend on several fields."""
+"""A resource as the files of the template want it: names, fields, and what depends on several fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ def resource(name: str, written: str, plural: str, features: Mapping[str, Any]) 
     plural = plural or names.plural_of(name)
     names.check_resource(name, plural)
     if not written.split():
-        raise Refused(f"fields: there are none; type fields=\"…\", {EXAMPLE}")
+        raise Refused(f'fields: there are none; type fields="…", {EXAMPLE}')
     given = tuple(fields.parsed(each, name, plural, features) for each in written.split())
     _check_together(given)
     return Resource(name, plural, given)
@@ -134,6 +134,6 @@ def _check_together(given: tuple[Field, ...]) -> None:
         for identifier in field.identifiers:
             if len(identifier) > names.LONGEST_IDENTIFIER:
                 raise Refused(
-                    f"the field {field.name!r}: PostgreSQL's name {identifier} would have {len(identifier)} characters, "
-                    f"and {names.LONGEST_IDENTIFIER} is the most; a shorter name, please"
+                    f"the field {field.name!r}: PostgreSQL would have to call something {identifier}, "
+                    f"and {names.LONGEST_IDENTIFIER} characters are the most; a shorter name, please"
                 )

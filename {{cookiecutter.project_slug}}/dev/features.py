@@ -24,18 +24,17 @@ def features(project: Path) -> dict[str, dict[str, str | bool]]:
 def refuse_clash(project: Path, made: Path, name: str) -> str:
     """Refuse a new feature that would get in the way of what is there; return the name of its folder."""
     [folder] = [path.name for path in (made / "src/app").iterdir()]
-    for path in (f"src/app/{folder}", f"src/app/{folder}.py", f"tests/{folder}"):
-        if (project / path).exists():
-            raise CannotStart(f"there is {path} already; another name, or a plural=…, makes another folder")
-    if folder in dict(map(reversed, _tables(project))):
-        raise CannotStart(f"there is a table {folder} already; another name, or a plural=…, makes another table")
-    [prefix] = set(_prefixes(made))
-    if prefix in _prefixes(project):
-        raise CannotStart(f"there is a route {prefix} already; another name, or a plural=…, makes another route")
+    [prefix] = _prefixes(made)
+    paths = (f"src/app/{folder}", f"src/app/{folder}.py", f"tests/{folder}")
+    there = [each for each in paths if (project / each).exists()]
+    there += [f"a table {folder}"] * (folder in {table for _, table in _tables(project)})
+    there += [f"a route {prefix}"] * (prefix in _prefixes(project))
+    if there:
+        raise CannotStart(f"there is {there[0]} already; another name, or another plural=…, makes another one")
     classes = {each for path in _modules(made) for each in _classes(path)}
     for path in _modules(project):
         if taken := sorted(classes & set(_classes(path))):
-            raise CannotStart(f"there is a class {taken[0]} in {path.relative_to(project)} already; another name than {name}")
+            raise CannotStart(f"there is a class {taken[0]} in {path.relative_to(project)}; another name than {name}")
     return folder
 
 
@@ -55,16 +54,25 @@ def _classes(path: Path) -> Iterator[str]:
 
 
 def _tables(project: Path) -> Iterator[tuple[str, str]]:
+    """Each table's class, as a name in lower case with underscores, and the table itself."""
     for path in _modules(project):
         for node in ast.walk(_parsed(path)):
-            match node:
-                case ast.ClassDef(name=name):
-                    for line in node.body:
-                        match line:
-                            case ast.Assign(targets=[ast.Name(id="__tablename__")], value=ast.Constant(value=str(table))):
-                                yield re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower(), table
-                case ast.Call(func=ast.Name(id="Table"), args=[ast.Constant(value=str(table)), *_]):
-                    yield table, table
+            if isinstance(node, ast.ClassDef):
+                name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", node.name).lower()
+                yield from ((name, table) for table in _table_of(node))
+            elif (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) == "Table"
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                yield str(node.args[0].value), str(node.args[0].value)
+
+
+def _table_of(model: ast.ClassDef) -> Iterator[str]:
+    for line in model.body:
+        match line:
+            case ast.Assign(targets=[ast.Name(id="__tablename__")], value=ast.Constant(value=str(table))):
+                yield table
 
 
 def _prefixes(project: Path) -> list[str]:

@@ -14,7 +14,9 @@ def register(main: Path, feature: str) -> None:
         raise CannotStart(f"src/app/main.py has a {feature} already; another name, or a plural=…, makes another one")
     imported, included = _place_of_import(tree, feature), _last_router(tree)
     if not imported or not included:
-        raise CannotStart("src/app/main.py has no import from app., or no app.include_router(…), to put the new one beside")
+        raise CannotStart(
+            "src/app/main.py has no import from app., or no app.include_router(…), to put the new one beside"
+        )
     lines = text.splitlines(keepends=True)
     call = lines[included.lineno - 1][: included.col_offset] + f"{ast.unparse(included.func)}({feature})\n"
     lines.insert(included.end_lineno or included.lineno, call)
@@ -23,8 +25,15 @@ def register(main: Path, feature: str) -> None:
 
 
 def _names(tree: ast.Module) -> set[str]:
-    imported = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
-    defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    defined = {
+        node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
     return imported | defined | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 

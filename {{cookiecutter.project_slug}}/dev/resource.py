@@ -5,6 +5,7 @@ everything is as it was. Ends with 0, with 2 if what was asked for cannot be, an
 """
 
 import difflib
+import json
 import os
 import shutil
 import subprocess
@@ -68,9 +69,13 @@ def main() -> int:
 def refuse_uncommitted() -> None:
     changes = uncommitted()
     if changes is None:
-        raise CannotStart("git has no commit of this service yet; type: git init && git add --all && git commit -m Start")
+        raise CannotStart(
+            "git has no commit of this service yet; type: git init && git add --all && git commit -m Start"
+        )
     if changes:
-        raise CannotStart(f"{changes[0]} is not committed; commit or stash all changes, so that the new ones stand alone")
+        raise CannotStart(
+            f"{changes[0]} is not committed; commit or stash all changes, so that the new ones stand alone"
+        )
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,8 @@ def stage(wanted: Asked, folder: Path) -> Staged:
 
 def render(wanted: Asked, folder: Path) -> Path:
     template = unpack(origin(), "resource", folder)
+    # A file of its own, so that nothing of this is kept beside what the user has generated.
+    (folder / "config.json").write_text(json.dumps({"replay_dir": str(folder / "replay")}))
     answers = {"name": wanted.name, "fields": wanted.fields, "plural": wanted.plural, "_features": features(PROJECT)}
     try:
         made = cookiecutter(
@@ -104,7 +111,7 @@ def render(wanted: Asked, folder: Path) -> Path:
             no_input=True,
             extra_context=answers,
             output_dir=str(folder / "made"),
-            default_config={"replay_dir": str(folder / "replay")},
+            config_file=str(folder / "config.json"),
         )
     except (SystemExit, CookiecutterException) as error:
         raise CannotStart(str(error)) from None
@@ -147,7 +154,9 @@ def show(staged: Staged, *, dry: bool) -> None:
     for path in staged.new:
         say(f"  {path}")
     before, after = ((each / MAIN).read_text().splitlines() for each in (PROJECT, staged.folder))
-    changes = [line for line in difflib.unified_diff(before, after, n=0, lineterm="") if line[:2] not in ("--", "++", "@@")]
+    changes = [
+        line for line in difflib.unified_diff(before, after, n=0, lineterm="") if line[:2] not in ("--", "++", "@@")
+    ]
     say(f"and to {MAIN}")
     say("\n".join(f"  {line}" for line in changes))
 

@@ -70,7 +70,9 @@ def _own(made_by: Origin) -> Path:
 
 def _has(repository: Path, commit: str) -> bool:
     # A clone that is damaged has not: another one may.
-    return repository.is_dir() and not _git(repository, "archive", "--format=tar", commit, "cookiecutter.json").returncode
+    return (
+        repository.is_dir() and not _git(repository, "archive", "--format=tar", commit, "cookiecutter.json").returncode
+    )
 
 
 def _fetched(made_by: Origin) -> Path:
@@ -82,7 +84,9 @@ def _fetched(made_by: Origin) -> Path:
         done = _git(own.parent, "clone", "--quiet", "--bare", "--", made_by.template, str(clone))
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip().splitlines() or ["git says nothing"]
-            raise CannotStart(f"the template {made_by.template} cannot be fetched ({said[-1]}); with a network, type it again")
+            raise CannotStart(
+                f"the template {made_by.template} cannot be fetched ({said[-1]}); with a network, type it again"
+            )
         if not _has(clone, made_by.commit):
             raise CannotStart(f"the template {made_by.template} has no commit {made_by.short}; type: make update")
         shutil.rmtree(own, ignore_errors=True)
@@ -93,7 +97,9 @@ def _fetched(made_by: Origin) -> Path:
 def _unpacked(repository: Path, made_by: Origin, folder: str, into: Path) -> Path:
     done = _git(repository, "archive", "--format=tar", made_by.commit, folder)
     if done.returncode:
-        raise CannotStart(f"version {made_by.short} of the template, which made this service, has no {folder}/; type: make update")
+        raise CannotStart(
+            f"version {made_by.short} of the template, which made this service, has no {folder}/; type: make update"
+        )
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(into, filter="data")
     return into / folder
