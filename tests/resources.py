@@ -26,8 +26,8 @@ FIXED = {
     ),
     "order_item": (
         "invoice:ref source:ref(order):unique position:int:index quantity:bigint=1 code:str(2):unique?"
-        " unit_price:decimal(20,8):index batch:uuid:unique? shipped_on:date:unique? packed_at:datetime:unique?"
-        " gift:bool:index? serial:int:unique? weight:bigint:unique?"
+        " unit_price:decimal(20,8):index batch:uuid:unique? shipped_on:date:unique?"
+        " packed_at:datetime:unique? gift:bool:index? serial:int:unique? weight:bigint:unique?"
         " share:decimal(4,4)? kind:enum(a|b)?"
     ),
 }
