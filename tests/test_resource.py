@@ -192,10 +192,8 @@ def test_what_cannot_be_put_in_place_is_taken_away_again(ours: Path, machine: di
 def test_ctrl_c_changes_nothing(ours: Path, machine: dict[str, str], tmp_path: Path) -> None:
     before = contents(ours)
     # The template is got by `git archive`: here this waits until the key is pressed.
-    (tmp_path / "git").write_text(
-        f'#!/bin/sh\ncase "$*" in *archive*) echo waiting >&2; touch {tmp_path}/waits; sleep 60;; esac\n'
-        f'exec {shutil.which("git")} "$@"\n'
-    )
+    waits = f'case "$*" in *archive*) touch {tmp_path}/waits; sleep 60;; esac'
+    (tmp_path / "git").write_text(f'#!/bin/sh\n{waits}\nexec {shutil.which("git")} "$@"\n')
     (tmp_path / "git").chmod(0o755)
     slow = machine | {"PATH": f"{tmp_path}:{machine['PATH']}"}
     with started(
@@ -206,12 +204,12 @@ def test_ctrl_c_changes_nothing(ours: Path, machine: dict[str, str], tmp_path: P
             os.sched_yield()
         said = press_ctrl_c(process)
     assert "Traceback" not in said
-    assert process.returncode in (2, -signal.SIGINT)  # make's own, for a recipe that was interrupted.
+    assert process.returncode in (2, -signal.SIGINT)  # Of make, whose recipe was interrupted.
     assert contents(ours) == before
 
 
 class TestFarFromTheTemplate:
-    """The template is at a URL that no network leads to; git answers for it out of a folder, or not at all."""
+    """The template is at a URL that no network leads to; git answers for it from a folder, or not at all."""
 
     URL = "https://nowhere.invalid/ours/template.git"
 

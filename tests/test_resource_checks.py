@@ -1,4 +1,4 @@
-"""What `make resource` makes passes the service's own checks: three fixed resources all of them, drawn ones most."""
+"""What `make resource` makes passes the service's checks: fixed resources all of them, drawn ones most."""
 
 import re
 from collections.abc import Iterator

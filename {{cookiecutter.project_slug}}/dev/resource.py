@@ -90,8 +90,8 @@ def stage(wanted: Asked, folder: Path) -> Staged:
     made = render(wanted, folder)
     feature = refuse_clash(PROJECT, made, wanted.name)
     staged = folder / "service"
-    shutil.copytree(PROJECT / "src", staged / "src")
-    shutil.copytree(PROJECT / "migrations", staged / "migrations")
+    for each in ("src", "tests", "migrations"):
+        shutil.copytree(PROJECT / each, staged / each, symlinks=True)
     shutil.copy2(PROJECT / "pyproject.toml", staged)
     shutil.copytree(made, staged, dirs_exist_ok=True)
     register(staged / MAIN, feature)

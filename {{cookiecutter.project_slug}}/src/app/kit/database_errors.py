@@ -73,6 +73,7 @@ _STATES: dict[str, type[ServiceError]] = {
     "22021": Unstorable,  # No such character in the encoding: NUL.
     "22P05": Unstorable,  # As 22021, within JSON.
 }
+_REFERENCED = ("23001", "23503")  # Of RESTRICT, from PostgreSQL 18 on, and of every other foreign key.
 # The server has ended the connection, or its whole pool leads to a server that can no longer write.
 _FRESH_CONNECTION = ("08", "25006", "57P")
 
@@ -82,9 +83,6 @@ def translate(context: ExceptionContext) -> BaseException | None:
     original = context.original_exception
     if not isinstance(original, Exception):
         return None  # A cancelled request, whose deadline must not become another error.
-    # The feature whose row it is need not know who refers to it. PostgreSQL 18 has a code of its own for RESTRICT.
-    if (context.statement or "").startswith("DELETE ") and _sqlstate(original) in ("23001", "23503"):
-        return StillReferenced()
     meaning = _meaning(original, disconnected=context.is_disconnect)
     if isinstance(original, OSError) or _sqlstate(original).startswith(_FRESH_CONNECTION):
         context.is_disconnect = True  # SQLAlchemy often cannot see it yet, and would keep the connection.
@@ -123,11 +121,12 @@ def _kind(error: Exception, *, disconnected: bool) -> type[ServiceError] | None:
     if disconnected or isinstance(error, OSError):
         return DatabaseUnavailable
     cause = error.__cause__ if isinstance(error, EmulatedDBAPIException) else error
-    if isinstance(cause, asyncpg.DataError | UnicodeEncodeError):
-        return Unstorable  # asyncpg could not encode a parameter: PostgreSQL has not seen it.
+    if _sqlstate(error) in _REFERENCED and getattr(cause, "query", "").lstrip().startswith("DELETE"):
+        return StillReferenced  # The feature whose row it is need not know who refers to it.
     if isinstance(cause, asyncpg.InvalidCachedStatementError):
         return DatabaseConflict  # A migration changed the table; the statement is prepared anew next time.
-    return None
+    # asyncpg could not encode a parameter: PostgreSQL has not seen it.
+    return Unstorable if isinstance(cause, asyncpg.DataError | UnicodeEncodeError) else None
 
 
 @contextmanager

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
-from app.{{ r.plural }}.models import {{ r.enum_types or "*" }}
+{% if r.enums -%}
+from app.{{ r.plural }}.models import {{ r.enum_types }}
+{% endif -%}
 from app.kit.pages import Cursor, Limit
 from app.kit.values import INT32, INT64, Day, Digits, Instant, Int32, Int64, Text
 {% for field in r.aliased %}
