@@ -172,6 +172,15 @@ def test_a_main_that_was_rewritten(ours: Path, machine: dict[str, str]) -> None:
     refused(ours, machine, "to put the new one beside")
 
 
+def test_a_router_that_is_there_on_a_condition_stays_alone(ours: Path, machine: dict[str, str]) -> None:
+    main = ours / "src/app/main.py"
+    amounts, orders = "    app.include_router(amounts)\n", "    app.include_router(orders)\n"
+    main.write_text(main.read_text().replace(amounts, f"    if settings.docs:\n    {amounts}"))
+    commit(ours, "Amounts where there are documents")
+    assert ask(ours, machine, name="invoice", fields="number:str")[0] == 0
+    assert f"{orders}    app.include_router(invoices)\n    if settings.docs" in main.read_text()
+
+
 def test_two_heads_of_the_migrations(ours: Path, machine: dict[str, str]) -> None:
     [orders] = ours.glob("migrations/versions/*_orders.py")
     other = orders.read_text().replace("ee98af4c8d97", "aaaaaaaaaaaa")

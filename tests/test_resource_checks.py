@@ -1,6 +1,7 @@
 """What `make resource` makes passes the service's checks: fixed resources all of them, drawn ones most."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,13 +50,25 @@ def add(service: Path, machine: dict[str, str], name: str, fields: str) -> None:
 @pytest.mark.usefixtures("start")
 def test_a_service_with_three_resources_passes_its_check(installed: Path, machine: dict[str, str]) -> None:
     """Of it are schemathesis over all routes, and the migrations up, down and in step with the models."""
+    *commands, check = documented(installed)
+    for command in commands:
+        run(*shlex.split(command), cwd=installed, environment=machine)
+    commit(installed, "Customers")
     for name, fields in FIXED.items():
         add(installed, machine, name, fields)
 
-    run("make", "check", cwd=installed, environment=machine, within=800)
+    run(*shlex.split(check), cwd=installed, environment=machine, within=800)
 
     said = run("make", "check-migrations", cwd=installed, environment=machine)
     assert said == "5 migrations, and nothing in them that blocks\n"
+
+
+def documented(service: Path) -> list[str]:
+    """The commands of the document on resources, which add customers."""
+    [block] = re.findall(r"```sh\n(.*?)```", (service / "docs/resources.md").read_text(), re.DOTALL)
+    commands: list[str] = block.splitlines()
+    assert [command.split()[1] for command in commands] == ["resource", "resource", "migrate", "check"]
+    return commands
 
 
 @settings(

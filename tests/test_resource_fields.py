@@ -2,6 +2,9 @@
 
 import ast
 import builtins
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -149,6 +152,24 @@ def test_what_is_right_becomes_python(
 ) -> None:
     for path in rendered(baker.template, tmp_path_factory.mktemp("made"), name, written).values():
         ast.parse(path.read_text(), str(path))
+
+
+def test_the_longest_names_keep_the_length_of_a_line(baker: Baker, tmp_path: Path) -> None:
+    name, field = "a" * 29, "b" * 23
+    kinds = (
+        "str:unique",
+        "decimal(12,2):index=1.50",
+        "enum(open|closed)=open",
+        "datetime?",
+        "ref(order)",
+        "json?",
+    )
+    written = " ".join(f"{chr(98 + number) * 20}:{kind}" for number, kind in enumerate(kinds))
+    rendered(baker.template, tmp_path, name, f"{written} {field}:int")
+    ruff = [sys.executable, "-m", "ruff"]
+    run = partial(subprocess.run, cwd=tmp_path, check=True)
+    run([*ruff, "format", "--quiet", "--isolated", "--line-length=120", "."])
+    run([*ruff, "check", "--quiet", "--isolated", "--line-length=120", "--select=E501", "."])
 
 
 def test_the_names_that_the_code_has_are_taken(baker: Baker, tmp_path: Path) -> None:

@@ -45,9 +45,13 @@ def _place_of_import(tree: ast.Module, feature: str) -> int | None:
 
 
 def _last_router(tree: ast.Module) -> ast.Call | None:
+    """Find it among the plain statements of a function: within an `if` it would not be there for all."""
     calls = [
-        node
+        line.value
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "include_router"
+        if isinstance(node, ast.FunctionDef)
+        for line in node.body
+        if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call)
+        if isinstance(line.value.func, ast.Attribute) and line.value.func.attr == "include_router"
     ]
     return max(calls, key=lambda call: call.lineno, default=None)

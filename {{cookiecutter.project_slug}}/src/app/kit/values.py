@@ -62,8 +62,8 @@ class Digits(NamedTuple):
         return Decimal(value).quantize(Decimal(1).scaleb(-self.scale)) + 0  # There is no -0.
 
 
-Int32 = Annotated[int, BeforeValidator(_number), INT32]
-Int64 = Annotated[int, BeforeValidator(_number), INT64]
+Int32 = Annotated[int, INT32, BeforeValidator(_number)]
+Int64 = Annotated[int, INT64, BeforeValidator(_number)]
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Day = Annotated[date, BeforeValidator(_written)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]

@@ -1,6 +1,9 @@
 {%- set r = cookiecutter | resource -%}
 {%- set n = r.name -%}
-"""What may happen to {{ r.one }}. No function commits: the session's dependency does, before the response is sent."""
+"""What may happen to {{ r.one }}.
+
+No function commits: the session's dependency does, before the response is sent.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
