@@ -138,12 +138,11 @@ class Field:
     @property
     def identifiers(self) -> list[str]:
         """What PostgreSQL has to remember by its whole name."""
-        return [
-            self.unique_constraint,
-            f"ix_{self.table}_{self.name}_id",
-            self.foreign_key,
-            f"ck_{self.table}_known_{self.name}",
-        ]
+        unique = [self.unique_constraint] if self.unique else []
+        index = [f"ix_{self.table}_{self.name}_id"] if self.indexed else []
+        reference = [self.foreign_key] if self.target else []
+        known = [f"ck_{self.table}_known_{self.name}"] if self.values else []
+        return unique + index + reference + known
 
     @property
     def example(self) -> str:
