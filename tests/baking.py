@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICE = "{{cookiecutter.project_slug}}"
+UNRENDERED = re.compile(r"\{[{%][^}]*\bcookiecutter\b|\bcookiecutter\.(project|python|license|owner)")
 
 
 @dataclass(frozen=True)

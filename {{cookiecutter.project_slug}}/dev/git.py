@@ -1,4 +1,4 @@
-"""What the checks ask of the project's Git repository."""
+"""What commands ask of the project's Git repository."""
 
 import subprocess
 
@@ -20,6 +20,13 @@ def added_since(revision: str, folder: str) -> set[str]:
     ancestor = _git("merge-base", "--", revision, "HEAD").strip()
     before = set(_git("ls-tree", "-r", "--name-only", ancestor, "--", folder).splitlines())
     return {str(path.relative_to(PROJECT)) for path in (PROJECT / folder).glob("*.py")} - before
+
+
+def uncommitted() -> list[str] | None:
+    """The files of the project that differ from the last commit; None where there is none."""
+    if not exists("HEAD"):
+        return None
+    return [line[3:] for line in _git("status", "--porcelain", "--", ".").splitlines()]
 
 
 def _git(*arguments: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import Integer, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.kit.database import Database, DatabaseSettings
@@ -13,10 +13,12 @@ from app.kit.database_errors import (
     DatabaseConflict,
     DatabaseTimeout,
     DatabaseUnavailable,
+    StillReferenced,
     Unstorable,
     violations,
 )
 from app.kit.errors import ServiceError
+from app.kit.statements import Statement
 
 
 async def execute(database: Database, *statements: str, **values: object) -> None:
@@ -182,6 +184,20 @@ async def test_a_violated_constraint_is_the_features_error(database: Database, c
         await execute(database, insert)
     with pytest.raises(IntegrityError), violations(uq_other=Taken()):
         await execute(database, insert)
+
+
+@pytest.mark.parametrize("rule", ["", "ON DELETE RESTRICT"])
+async def test_what_others_refer_to_is_not_deleted(database: Database, rule: str) -> None:
+    flat = f"CREATE TABLE flat (house int REFERENCES house {rule})"
+    tables = ("CREATE TABLE house (id int PRIMARY KEY)", flat)
+    await execute(database, *tables, "INSERT INTO house VALUES (1)", "INSERT INTO flat VALUES (1)")
+    remove = text("DELETE FROM house RETURNING id").columns(id=Integer)
+    for on in (database.transaction, database.driver.transaction):
+        with pytest.raises(StillReferenced):
+            async with on() as road:
+                await Statement(int, remove).all(road)
+    with pytest.raises(IntegrityError):
+        await execute(database, "UPDATE house SET id = 2")
 
 
 _TERMINATE = """

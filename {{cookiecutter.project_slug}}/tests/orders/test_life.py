@@ -118,7 +118,7 @@ class Life(RuleBasedStateMachine):
         self.loop.run(self.database.execute(statement))
 
     def teardown(self) -> None:
-        self.sql("TRUNCATE orders, idempotency_keys")
+        self.sql("TRUNCATE orders, idempotency_keys CASCADE")
 
 
 @pytest.mark.timeout(60)

@@ -3,10 +3,12 @@
 ServiceError
  ├─ DatabaseUnavailable  503: away, full, starting, failing over; a fresh connection may do better in a moment
  │   └─ DatabaseConflict 503: lost against another transaction; an `IdempotentSession` tries again by itself first
+ ├─ StillReferenced      409: a row that others refer to cannot be deleted
  ├─ DatabaseTimeout      504: a statement ran out of time
  └─ Unstorable           422: a backstop for what a schema let through
 
-Violated constraints stay SQLAlchemy's `IntegrityError`, because only the feature knows what they mean: `violations`.
+Other violated constraints stay SQLAlchemy's `IntegrityError`, because only the feature knows what they mean:
+`violations`.
 """
 
 from collections.abc import Iterator
@@ -42,6 +44,12 @@ class DatabaseTimeout(ServiceError):
     title = "The database took too long"
 
 
+class StillReferenced(ServiceError):
+    status = 409
+    slug = "still-referenced"
+    title = "Others refer to it"
+
+
 class Unstorable(ServiceError):
     status = 422
     slug = "unstorable-value"
@@ -65,6 +73,7 @@ _STATES: dict[str, type[ServiceError]] = {
     "22021": Unstorable,  # No such character in the encoding: NUL.
     "22P05": Unstorable,  # As 22021, within JSON.
 }
+_REFERENCED = ("23001", "23503")  # Of RESTRICT, from PostgreSQL 18 on, and of every other foreign key.
 # The server has ended the connection, or its whole pool leads to a server that can no longer write.
 _FRESH_CONNECTION = ("08", "25006", "57P")
 
@@ -112,11 +121,12 @@ def _kind(error: Exception, *, disconnected: bool) -> type[ServiceError] | None:
     if disconnected or isinstance(error, OSError):
         return DatabaseUnavailable
     cause = error.__cause__ if isinstance(error, EmulatedDBAPIException) else error
-    if isinstance(cause, asyncpg.DataError | UnicodeEncodeError):
-        return Unstorable  # asyncpg could not encode a parameter: PostgreSQL has not seen it.
+    if _sqlstate(error) in _REFERENCED and getattr(cause, "query", "").lstrip().startswith("DELETE"):
+        return StillReferenced  # The feature whose row it is need not know who refers to it.
     if isinstance(cause, asyncpg.InvalidCachedStatementError):
         return DatabaseConflict  # A migration changed the table; the statement is prepared anew next time.
-    return None
+    # asyncpg could not encode a parameter: PostgreSQL has not seen it.
+    return Unstorable if isinstance(cause, asyncpg.DataError | UnicodeEncodeError) else None
 
 
 @contextmanager

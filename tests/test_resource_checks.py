@@ -1,0 +1,92 @@
+"""What `make resource` makes passes the service's checks: fixed resources all of them, drawn ones most."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from generator.names import plural_of
+from tests.baking import Baker
+from tests.resources import FIELDS, FIXED, NAMES, commit, git, made_by_a_repository
+from tests.services import run
+
+pytestmark = [pytest.mark.heavy, pytest.mark.slow, pytest.mark.timeout(900)]
+
+# Names and fields of several resources, whose folders and classes are not one another's.
+DRAWN = st.lists(
+    st.tuples(NAMES, FIELDS), min_size=3, max_size=3, unique_by=lambda drawn: drawn[0].replace("_", "")
+)
+
+
+@pytest.fixture(scope="module")
+def installed(baker: Baker, machine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    service = made_by_a_repository(baker, tmp_path_factory.mktemp("service"))
+    run("uv", "sync", "--quiet", "--compile-bytecode", cwd=service, environment=machine)
+    commit(service, "Start")
+    return service
+
+
+@pytest.fixture
+def start(installed: Path) -> Iterator[str]:
+    start = git(installed, "rev-parse", "HEAD").strip()
+    yield start
+    begin_again(installed, start)
+
+
+def begin_again(service: Path, start: str) -> None:
+    git(service, "reset", "--quiet", "--hard", start)
+    git(service, "clean", "-qdf")
+
+
+def add(service: Path, machine: dict[str, str], name: str, fields: str) -> None:
+    run("make", "resource", f"name={name}", f"fields={fields}", cwd=service, environment=machine)
+    commit(service, name)
+
+
+@pytest.mark.usefixtures("start")
+def test_a_service_with_three_resources_passes_its_check(installed: Path, machine: dict[str, str]) -> None:
+    """Of it are schemathesis over all routes, and the migrations up, down and in step with the models."""
+    *commands, check = documented(installed)
+    for command in commands:
+        run(*shlex.split(command), cwd=installed, environment=machine)
+    commit(installed, "Customers")
+    for name, fields in FIXED.items():
+        add(installed, machine, name, fields)
+
+    run(*shlex.split(check), cwd=installed, environment=machine, within=800)
+
+    said = run("make", "check-migrations", cwd=installed, environment=machine)
+    assert said == "5 migrations, and nothing in them that blocks\n"
+
+
+def documented(service: Path) -> list[str]:
+    """The commands of the document on resources, which add customers."""
+    [block] = re.findall(r"```sh\n(.*?)```", (service / "docs/resources.md").read_text(), re.DOTALL)
+    commands: list[str] = block.splitlines()
+    assert [command.split()[1] for command in commands] == ["resource", "resource", "migrate", "check"]
+    return commands
+
+
+@settings(
+    max_examples=2,
+    phases=[Phase.generate],  # To make a failure smaller would take hours; `make resource` shows it alone.
+    suppress_health_check=list(HealthCheck),
+)
+@given(drawn=DRAWN)
+def test_drawn_resources_pass_theirs(
+    installed: Path, machine: dict[str, str], start: str, drawn: list[tuple[str, str]]
+) -> None:
+    begin_again(installed, start)
+    for name, fields in drawn:
+        add(installed, machine, name, fields)
+
+    for tool in ("ruff format --check .", "ruff check .", "mypy --no-error-summary"):
+        run("uv", "run", *tool.split(), cwd=installed, environment=machine)
+    theirs = [f"tests/{plural_of(name)}" for name, _ in drawn]
+    tests = [*theirs, "tests/test_migrations.py", "tests/test_rules.py", "-k", "not two_who and not waits"]
+    said = run("uv", "run", "pytest", "-n", "2", *tests, cwd=installed, environment=machine)
+    assert re.search(r"^\d+ passed in", said, re.MULTILINE)
