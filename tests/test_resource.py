@@ -141,9 +141,9 @@ def test_what_cannot_be_is_refused(
 @pytest.mark.parametrize(
     ("kept", "why"),
     [
-        (None, "there is no .cruft.json, which says what made this service; type: uvx cruft link <template>"),
-        ("{", ".cruft.json does not say what made this service"),
-        ('{"template": "x", "commit": null}', ".cruft.json names no template and commit"),
+        (None, "This service does not know its template yet: make link template="),
+        ("{", ".cruft.json is damaged"),
+        ('{"template": "x", "commit": null}', ".cruft.json is damaged"),
     ],
 )
 def test_a_service_that_does_not_know_its_template(

@@ -22,6 +22,7 @@ from dev.git import uncommitted
 from dev.postgres import PROJECT
 from dev.programs import CannotStart
 from dev.registration import register
+from dev.template import Refused
 from dev.template_cache import origin, unpack
 from dev.terminal import complain, say
 
@@ -60,7 +61,7 @@ def main() -> int:
                 say("\nNext: make migrate, make check")
     except KeyboardInterrupt:
         return 130
-    except (CannotStart, OSError) as error:
+    except (CannotStart, Refused, OSError) as error:
         complain(f"make resource: {error}")
         return 2
     return 0

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -15,10 +14,8 @@ from pathlib import Path
 from cookiecutter.config import get_user_config
 from cookiecutter.repository import expand_abbreviations
 
-from dev.postgres import PROJECT
 from dev.programs import CannotStart
-
-LINK = "uvx cruft link <template>"
+from dev.template import linked
 
 
 @dataclass(frozen=True)
@@ -32,17 +29,9 @@ class Origin:
         return self.commit[:12]
 
 
-def origin(project: Path = PROJECT) -> Origin:
-    try:
-        kept = json.loads((project / ".cruft.json").read_text())
-        template, commit = kept["template"], kept["commit"]
-    except FileNotFoundError:
-        raise CannotStart(f"there is no .cruft.json, which says what made this service; type: {LINK}") from None
-    except (ValueError, KeyError, TypeError):
-        raise CannotStart(f".cruft.json does not say what made this service; delete it and type: {LINK}") from None
-    if not (template and commit and isinstance(template, str) and isinstance(commit, str)):
-        raise CannotStart(f".cruft.json names no template and commit; delete it and type: {LINK}")
-    return Origin(expand_abbreviations(template, get_user_config()["abbreviations"]), commit)
+def origin() -> Origin:
+    kept = linked()
+    return Origin(expand_abbreviations(kept["template"], get_user_config()["abbreviations"]), kept["commit"])
 
 
 def unpack(made_by: Origin, folder: str, into: Path) -> Path:
