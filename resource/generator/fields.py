@@ -83,7 +83,7 @@ class Field:
         if not self.json_default or self.json_default == "None":
             return self.json_default
         if self.kind.values:
-            return f"{self.alias}.{self.json_default.strip('"').upper()}"
+            return f"{self.alias}.{json.loads(self.json_default).upper()}"
         return self.kind.literal.format(self.json_default)
 
     @property

@@ -71,9 +71,11 @@ def text() -> Kind:
 
 
 def integer(bits: int) -> Kind:
+    beyond = 2**31 if bits == 32 else 2**53  # noqa: PLR2004 - As kit/values.py has it.
+
     def whole(text: str) -> str | None:
         is_one = re.fullmatch(r"-?(0|[1-9][0-9]{0,18})", text)
-        return str(int(text)) if is_one and -(2 ** (bits - 1)) <= int(text) < 2 ** (bits - 1) else None
+        return str(int(text)) if is_one and -beyond < int(text) < beyond else None
 
     return Kind(
         python="int",
@@ -82,7 +84,7 @@ def integer(bits: int) -> Kind:
         column="BigInteger" if bits == 64 else "",  # noqa: PLR2004 - The wider of two.
         examples=("42", "7"),
         distinct="next(_numbers)",
-        wrong=(f"2**{bits - 1}", '"1"', "1.5", "True"),
+        wrong=(f"2**{beyond.bit_length() - 1}", '"1"', "1.5", "True"),
         default=whole,
     )
 

@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 
 # Of a query's parameter, which is text: Annotated[int, INT32].
 INT32 = Field(ge=-(2**31), lt=2**31)
-INT64 = Field(ge=-(2**63), lt=2**63)
+INT64 = Field(gt=-(2**53), lt=2**53)  # What JavaScript, and many a reader of JSON, would not round.
 
 
 def _number(value: Any) -> Any:
