@@ -170,6 +170,9 @@ def markdown(text: str) -> str:
 
 
 def for_hook(answers: Mapping[str, Any]) -> str:
-    """Write all answers, and where the template is, as the inside of a string of Python."""
-    everything = json.dumps({**answers, "_repo_dir": str(HERE)})
+    """Write all answers, and where the template is, as the inside of a string of Python.
+
+    cookiecutter renders hooks in the template's folder; its own `_repo_dir` may be relative to the user's.
+    """
+    everything = json.dumps({**answers, "_repo_dir": str(Path.cwd())})
     return json.dumps(everything)[1:-1]

@@ -1,6 +1,7 @@
 """What `make resource` makes passes the service's checks: fixed resources all of them, drawn ones most."""
 
 import re
+import shutil
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,8 @@ DRAWN = st.lists(
 
 @pytest.fixture(scope="module")
 def installed(baker: Baker, machine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    service = made_by_a_repository(baker, tmp_path_factory.mktemp("service"))
+    template = shutil.copytree(baker.template, tmp_path_factory.mktemp("repository") / "template")
+    service = made_by_a_repository(Baker(template, baker.home), tmp_path_factory.mktemp("service"))
     run("uv", "sync", "--quiet", "--compile-bytecode", cwd=service, environment=machine)
     commit(service, "Start")
     return service
