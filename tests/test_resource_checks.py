@@ -1,8 +1,8 @@
 """What `make resource` makes passes the service's checks: fixed resources all of them, drawn ones most."""
 
 import re
-import shutil
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
