@@ -94,7 +94,7 @@ def test_workflows_and_documents_run_the_same_command() -> None:
 
 
 def test_nothing_but_the_ci_script_names_what_lies_beside_the_template(baker: Baker) -> None:
-    listed = (path for path in baker.template.rglob("*") if path.is_file())
+    listed = (path for path in baker.template.rglob("*") if path.is_file() and path.suffix != ".pyc")
     naming = {str(path.relative_to(baker.template)) for path in listed if HERE.search(path.read_text())}
 
     assert naming - {"tests/test_documents.py"} == {".ci/run"}
