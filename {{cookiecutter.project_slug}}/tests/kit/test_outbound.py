@@ -69,7 +69,7 @@ async def test_a_fault_is_an_error_in_time(upstream: RawUpstream, fault: str, me
     async with opened(upstream, **patience) as client, loop_watched(), asyncio.timeout(10):
         with pytest.raises(error):
             await client.call(method, "payments", Outcome)
-    assert method == "GET" or len(upstream.requests) == 1
+    assert method == "GET" or len(upstream.requests) <= 1  # An upstream that is too busy to read has seen none.
 
 
 async def test_an_endless_body_costs_little_memory(upstream: RawUpstream) -> None:
@@ -151,13 +151,13 @@ async def test_a_full_pool_is_said_at_once_and_empties_again(upstream: RawUpstre
 
 async def test_faults_leave_no_connection_taken(upstream: RawUpstream) -> None:
     faults = [manner for manner, _ in FAULTS.values()]
-    async with opened(upstream, max_connections=3, deadline=0.15) as client:
+    async with opened(upstream, max_connections=3, deadline=0.5) as client:
         for fault in faults:
             upstream.manners = [fault]
             with pytest.raises(ServiceError):
                 await client.call("GET", "payments", Outcome)
         upstream.manners = [manners.good]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while set(await asyncio.gather(*(outcome(client) for _ in range(9)))) != {200}:
                 pass
 
