@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from dev.bake import export
 from tests.baking import Baker
 
-pytest_plugins = ["tests.measurements", "tests.services", "tests.histories"]
+pytest_plugins = ["tests.measurements", "tests.services", "tests.histories", "tests.additions"]
 
 # How long one example takes says more about the machine's other work than about the template.
 settings.register_profile("template", deadline=None, suppress_health_check=[HealthCheck.too_slow])

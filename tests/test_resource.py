@@ -3,13 +3,15 @@
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests import additions
+from tests.additions import contents
 from tests.baking import ROOT, Baker, files
-from tests.resources import commit, git, link, made_by_a_repository
+from tests.resources import commit, git, link
 from tests.services import press_ctrl_c, run, started
 
 ADDED = """\
@@ -35,57 +37,8 @@ Next: make migrate, make check
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture(scope="module")
-def template(baker: Baker, tmp_path_factory: pytest.TempPathFactory) -> Baker:
-    """A repository of the template, which may be moved away."""
-    folder = tmp_path_factory.mktemp("repository") / "template"
-    shutil.copytree(baker.template, folder)
-    return Baker(folder, baker.home)
-
-
-@pytest.fixture(scope="module")
-def started_with(template: Baker, machine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    service = made_by_a_repository(template, tmp_path_factory.mktemp("service"))
-    run("uv", "sync", "--quiet", "--compile-bytecode", cwd=service, environment=machine)
-    commit(service, "Start")
-    return service
-
-
-@pytest.fixture
-def ours(started_with: Path) -> Iterator[Path]:
-    """The service, which is as it was at the start again after the test."""
-    start = git(started_with, "rev-parse", "HEAD").strip()
-    yield started_with
-    git(started_with, "reset", "--quiet", "--hard", start)
-    git(started_with, "clean", "-qdf")
-
-
-def ask(service: Path, machine: dict[str, str], **answers: str) -> tuple[int, str]:
-    command = [
-        "make",
-        "--no-print-directory",
-        "resource",
-        *(f"{key}={value}" for key, value in answers.items()),
-    ]
-    with started(*command, cwd=service, environment=machine) as process:
-        said, _ = process.communicate(timeout=120)
-    # What make itself says of an exit code.
-    lines = [line for line in said.splitlines(keepends=True) if not line.startswith("make: ***")]
-    return process.returncode, "".join(lines)
-
-
-def contents(service: Path) -> dict[str, bytes]:
-    listed = git(service, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
-    return {name: (service / name).read_bytes() for name in listed if (service / name).is_file()}
-
-
-def refused(service: Path, machine: dict[str, str], why: str, **answers: str) -> None:
-    before = contents(service)
-    code, said = ask(service, machine, **({"name": "invoice", "fields": "number:str:unique"} | answers))
-    assert why in said
-    assert said.startswith("make resource: ")
-    assert (len(said.splitlines()), code) == (1, 2), said
-    assert contents(service) == before
+ask = partial(additions.ask, "resource")
+refused = partial(additions.refused, "resource", {"name": "invoice", "fields": "number:str:unique"})
 
 
 def test_a_resource_is_added_and_shown(ours: Path, machine: dict[str, str]) -> None:

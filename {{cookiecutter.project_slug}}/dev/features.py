@@ -26,7 +26,7 @@ def refuse_clash(project: Path, made: Path, name: str) -> str:
     [folder] = [path.name for path in (made / "src/app").iterdir()]
     [prefix] = _prefixes(made)
     paths = (f"src/app/{folder}", f"src/app/{folder}.py", f"tests/{folder}")
-    there = [each for each in paths if (project / each).exists()]
+    there = [each for each in paths if is_there(project / each)]
     there += [f"a table {folder}"] * (folder in {table for _, table in _tables(project)})
     there += [f"a route {prefix}"] * (prefix in _prefixes(project))
     if there:
@@ -36,6 +36,11 @@ def refuse_clash(project: Path, made: Path, name: str) -> str:
         if taken := sorted(classes & set(_classes(path))):
             raise CannotStart(f"there is a class {taken[0]} in {path.relative_to(project)}; another name than {name}")
     return folder
+
+
+def is_there(path: Path) -> bool:
+    """Whether it is more than the bytecode that stays behind when a folder's files go with their branch."""
+    return path.is_file() or any(each.is_file() and each.suffix != ".pyc" for each in path.rglob("*"))
 
 
 def _modules(project: Path) -> list[Path]:

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, HttpUrl
 from structlog.testing import capture_logs
 
 from app.kit.errors import ServiceError
 from app.kit.limits import request_timeout
-from app.kit.outbound import UpstreamFailed, UpstreamTimeout, UpstreamUnavailable
+from app.kit.outbound import Upstream, UpstreamFailed, UpstreamTimeout, UpstreamUnavailable
+from app.kit.upstream_settings import UpstreamSettings
 from tests.kit import raw_upstream as manners
 from tests.kit.raw_upstream import CHUNKED, Manner, RawUpstream, for_ever, status
 from tests.kit.upstreams import HASTY, Outcome, opened, outcome
@@ -84,6 +85,14 @@ async def test_an_endless_body_costs_little_memory(upstream: RawUpstream) -> Non
             assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
         finally:
             tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("url", "warned"), [("https://fake.invalid/", 1), ("https://invalid.example/", 0)])
+async def test_an_upstream_that_nobody_has_given_an_address_is_warned_of(url: str, warned: int) -> None:
+    with capture_logs() as logged:
+        async with Upstream.open("fake", UpstreamSettings(base_url=HttpUrl(url))):
+            pass
+    assert [line["event"] for line in logged] == ["upstream has no address yet: its calls fail"] * warned
 
 
 async def test_a_redirect_is_not_followed(upstream: RawUpstream) -> None:

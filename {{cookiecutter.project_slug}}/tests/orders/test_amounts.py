@@ -68,7 +68,7 @@ async def test_a_slow_upstream_is_a_problem_in_time(client: AsyncClient, rates_a
     assert (answer.status_code, answer.json()["type"]) == (504, "/problems/upstream-timeout")
 
 
-@pytest.mark.parametrize("manner", ["endless", "garbage", "wrong", "other", "broken", "busy", "redirect"])
+@pytest.mark.parametrize("manner", ["endless", "garbage", "wrong", "negative", "other", "broken", "busy", "redirect"])
 async def test_a_failing_upstream_is_a_problem(client: AsyncClient, rates_api: RatesAPI, manner: str) -> None:
     path = await amount_path(client)
     rates_api.manner = manner

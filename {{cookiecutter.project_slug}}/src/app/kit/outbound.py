@@ -99,6 +99,8 @@ class Upstream:
     @asynccontextmanager
     async def open(cls, name: str, settings: UpstreamSettings) -> AsyncIterator[Self]:
         """Open the pool; no connection is made yet."""
+        if str(settings.base_url).endswith(".invalid/"):  # RFC 6761: nobody can have such a name.
+            log.warning("upstream has no address yet: its calls fail", upstream=name, base_url=str(settings.base_url))
         breaker = Breaker(name, failures=settings.breaker_failures, rest=settings.breaker_rest)
         retries = Retries(name, settings.attempts, RetryBudget(settings.retry_share))
         async with _client(settings) as client:
@@ -140,10 +142,8 @@ class Upstream:
     def _ends(self) -> float:
         """Tell when the call ends, in the event loop's time."""
         now = asyncio.get_running_loop().time()
-        timeout = request_timeout.get()
-        request_ends = timeout.when() if timeout else None
         ends = now + self.settings.deadline
-        if request_ends is not None:
+        if (timeout := request_timeout.get()) and (request_ends := timeout.when()) is not None:
             ends = min(ends, request_ends - TIME_TO_ANSWER)
         if ends <= now:
             raise self._reported(UpstreamTimeout, "the request has no time left for this call")
