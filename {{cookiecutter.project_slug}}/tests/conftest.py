@@ -50,6 +50,15 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
     return "asyncio", {"use_uvloop": True}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment() -> Iterator[None]:
+    """Take away what the developer's environment says to a service, or to git."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("APP_", "GIT_AUTHOR_", "GIT_COMMITTER_"))]:
+            patch.delenv(name)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def restored_logging() -> Iterator[None]:
     """Undo what `create_app` does to the process: its handler writes to the standard output of this test alone."""
