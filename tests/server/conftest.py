@@ -25,12 +25,13 @@ def process(service: Path, server_process: Any) -> Serve:
 
 @pytest.fixture
 def serve(process: Serve) -> Iterator[Serve]:
-    """Start servers, and wait until all their workers have started."""
+    """Start servers, and wait until all their workers have started, or until another one answers."""
     with ExitStack() as stack:
 
         def start(environment: dict[str, str] | None = None, **options: Any) -> Any:
             server = stack.enter_context(process(environment, **options))
-            server.wait_for_log("startup complete", int(server.environment["APP_SERVER__WORKERS"]))
+            if "command" not in options:
+                server.wait_for_log("startup complete", int(server.environment["APP_SERVER__WORKERS"]))
             return server
 
         yield start
