@@ -10,6 +10,8 @@ from tests.baking import Baker
 from tests.resources import commit, git, made_by_a_repository
 from tests.services import run, started
 
+START = "start"
+
 
 @pytest.fixture(scope="session")
 def template(baker: Baker, tmp_path_factory: pytest.TempPathFactory) -> Baker:
@@ -24,16 +26,20 @@ def started_with(template: Baker, machine: dict[str, str], tmp_path_factory: pyt
     service = made_by_a_repository(template, tmp_path_factory.mktemp("service"))
     run("uv", "sync", "--quiet", "--compile-bytecode", cwd=service, environment=machine)
     commit(service, "Start")
+    git(service, "tag", START)
     return service
 
 
 @pytest.fixture
 def ours(started_with: Path) -> Iterator[Path]:
     """The service, which is as it was at the start again after the test."""
-    start = git(started_with, "rev-parse", "HEAD").strip()
     yield started_with
-    git(started_with, "reset", "--quiet", "--hard", start)
-    git(started_with, "clean", "-qdf")
+    begin_again(started_with)
+
+
+def begin_again(service: Path) -> None:
+    git(service, "reset", "--quiet", "--hard", START)
+    git(service, "clean", "-qdf")
 
 
 def ask(what: str, service: Path, machine: dict[str, str], **answers: str) -> tuple[int, str]:

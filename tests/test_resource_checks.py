@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +9,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from generator.names import plural_of
-from tests.baking import Baker
-from tests.resources import FIELDS, FIXED, NAMES, commit, git, made_by_a_repository
+from tests.additions import begin_again
+from tests.resources import FIELDS, FIXED, NAMES, commit
 from tests.services import run
 
 pytestmark = [pytest.mark.heavy, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -23,45 +21,23 @@ DRAWN = st.lists(
 )
 
 
-@pytest.fixture(scope="module")
-def installed(baker: Baker, machine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    template = shutil.copytree(baker.template, tmp_path_factory.mktemp("repository") / "template")
-    service = made_by_a_repository(Baker(template, baker.home), tmp_path_factory.mktemp("service"))
-    run("uv", "sync", "--quiet", "--compile-bytecode", cwd=service, environment=machine)
-    commit(service, "Start")
-    return service
-
-
-@pytest.fixture
-def start(installed: Path) -> Iterator[str]:
-    start = git(installed, "rev-parse", "HEAD").strip()
-    yield start
-    begin_again(installed, start)
-
-
-def begin_again(service: Path, start: str) -> None:
-    git(service, "reset", "--quiet", "--hard", start)
-    git(service, "clean", "-qdf")
-
-
 def add(service: Path, machine: dict[str, str], name: str, fields: str) -> None:
     run("make", "resource", f"name={name}", f"fields={fields}", cwd=service, environment=machine)
     commit(service, name)
 
 
-@pytest.mark.usefixtures("start")
-def test_a_service_with_three_resources_passes_its_check(installed: Path, machine: dict[str, str]) -> None:
+def test_a_service_with_three_resources_passes_its_check(ours: Path, machine: dict[str, str]) -> None:
     """Of it are schemathesis over all routes, and the migrations up, down and in step with the models."""
-    *commands, check = documented(installed)
+    *commands, check = documented(ours)
     for command in commands:
-        run(*shlex.split(command), cwd=installed, environment=machine)
-    commit(installed, "Customers")
+        run(*shlex.split(command), cwd=ours, environment=machine)
+    commit(ours, "Customers")
     for name, fields in FIXED.items():
-        add(installed, machine, name, fields)
+        add(ours, machine, name, fields)
 
-    run(*shlex.split(check), cwd=installed, environment=machine, within=800)
+    run(*shlex.split(check), cwd=ours, environment=machine, within=800)
 
-    said = run("make", "check-migrations", cwd=installed, environment=machine)
+    said = run("make", "check-migrations", cwd=ours, environment=machine)
     assert said == "5 migrations, and nothing in them that blocks\n"
 
 
@@ -80,15 +56,15 @@ def documented(service: Path) -> list[str]:
 )
 @given(drawn=DRAWN)
 def test_drawn_resources_pass_theirs(
-    installed: Path, machine: dict[str, str], start: str, drawn: list[tuple[str, str]]
+    ours: Path, machine: dict[str, str], drawn: list[tuple[str, str]]
 ) -> None:
-    begin_again(installed, start)
+    begin_again(ours)
     for name, fields in drawn:
-        add(installed, machine, name, fields)
+        add(ours, machine, name, fields)
 
     for tool in ("ruff format --check .", "ruff check .", "mypy --no-error-summary"):
-        run("uv", "run", *tool.split(), cwd=installed, environment=machine)
+        run("uv", "run", *tool.split(), cwd=ours, environment=machine)
     theirs = [f"tests/{plural_of(name)}" for name, _ in drawn]
     tests = [*theirs, "tests/test_migrations.py", "tests/test_rules.py", "-k", "not two_who and not waits"]
-    said = run("uv", "run", "pytest", "-n", "2", *tests, cwd=installed, environment=machine)
+    said = run("uv", "run", "pytest", "-n", "2", *tests, cwd=ours, environment=machine)
     assert re.search(r"^\d+ passed in", said, re.MULTILINE)
