@@ -34,6 +34,9 @@ DEFAULTS = {
     "APP_SERVER__LAST_SECOND": "0.2",
 }
 
+PATIENCE = 60.0
+"""Seconds for what takes none on a quiet machine; a test that would wait in vain waits for as long."""
+
 _START = "to answer"
 
 
@@ -101,21 +104,21 @@ class ServerProcess:
                 self.process.send_signal(signal.SIGTERM)
                 time.sleep(0.1)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(5)
+                self.process.wait(PATIENCE)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(5)
-        self.reader.join(5)
+        self.process.wait(PATIENCE)
+        self.reader.join(PATIENCE)
         if self.process.stdout:
             self.process.stdout.close()
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def wait(self, timeout: float = 20) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """Wait for the end; the exit code."""
         code = self.process.wait(timeout)
-        self.reader.join(5)
+        self.reader.join(PATIENCE)
         return code
 
     @property
@@ -128,7 +131,7 @@ class ServerProcess:
         pids = [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", self.log)]
         return [pid for pid in pids if _runs(pid)]
 
-    def wait_until(self, condition: Callable[[], object], what: str, timeout: float = 15) -> None:
+    def wait_until(self, condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
         limit = time.monotonic() + timeout
         while not condition():
             ended = self.process.poll() is not None and what == _START
@@ -136,7 +139,7 @@ class ServerProcess:
                 raise AssertionError(f"waited in vain for the server {what}:\n{self.log}")
             time.sleep(0.02)
 
-    def wait_for_log(self, text: str, count: int = 1, timeout: float = 15) -> None:
+    def wait_for_log(self, text: str, count: int = 1, timeout: float = PATIENCE) -> None:
         self.wait_until(lambda: self.log.count(text) >= count, f"to log {text!r}", timeout)
 
     def answers(self) -> bool:
@@ -149,10 +152,10 @@ class ServerProcess:
         if self.tls:
             context = ssl._create_unverified_context()  # noqa: S323, SLF001 - Another test is about trust.
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                "127.0.0.1", self.port, timeout=5, context=context
+                "127.0.0.1", self.port, timeout=PATIENCE, context=context
             )
         else:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         with contextlib.closing(connection):
             try:
                 connection.request("GET", path)

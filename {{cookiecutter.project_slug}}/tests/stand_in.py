@@ -88,7 +88,7 @@ async def _endless() -> AsyncIterator[bytes]:
         yield b" " * 65_536
 
 
-_DELAYS = {"slow": 5.0, "a while": 0.5}  # Seconds.
+_DELAYS = {"slow": 60.0, "a while": 0.5}  # Seconds.
 _MANNERS: dict[str, Answer] = {
     "drip": lambda _: StreamingResponse(_drip(), media_type="application/json"),
     "endless": lambda _: StreamingResponse(_endless(), media_type="application/json"),

@@ -79,7 +79,7 @@ async def test_a_migration_waits_and_does_not_block_an_index_that_is_being_built
     ):
         await asyncio.sleep(0.05)
     await empty.execute("CREATE TABLE big (id int)")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await empty.execute("CREATE INDEX CONCURRENTLY ON big (id)")
     assert not waiting.done()
     await empty.close()

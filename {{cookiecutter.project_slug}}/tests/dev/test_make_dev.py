@@ -43,11 +43,11 @@ class MakeDev:
         return os.pread(self._file.fileno(), 100_000, 0).decode()
 
     def wait_until_up(self) -> None:
-        wait_until(lambda: "Readiness" in self.output() or self.process.poll() is not None, 30)
+        wait_until(lambda: "Readiness" in self.output() or self.process.poll() is not None)
         assert self.process.poll() is None, self.output()
 
     def wait_for_end(self) -> tuple[int, str]:
-        return self.process.wait(20), self.output()
+        return self.process.wait(60), self.output()
 
     def database(self) -> str:
         found = re.search(r"psql '(.*)'", self.output())

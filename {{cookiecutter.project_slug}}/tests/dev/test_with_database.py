@@ -18,7 +18,7 @@ def with_database(project: Path, *command: str, **variables: str) -> subprocess.
 def test_on_a_named_database_the_command_takes_our_place(project: Path) -> None:
     url = "postgresql://host/name"
     with with_database(project, sys.executable, "-c", SAY, APP_DATABASE__URL=url) as process:
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
 
     assert output == f"{process.pid} {url}\n"
 
@@ -26,14 +26,14 @@ def test_on_a_named_database_the_command_takes_our_place(project: Path) -> None:
 def test_a_server_that_runs_is_used(project: Path) -> None:
     home = project / ".postgres"
     with running_server(home, **THROWAWAY) as server, with_database(project, sys.executable, "-c", SAY) as process:
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
 
     assert output.splitlines()[-1] == f"{process.pid} {server.url}"
 
 
 def test_otherwise_one_is_started_and_migrated_and_the_exit_code_is_the_commands(project: Path) -> None:
     with with_database(project, sys.executable, "-c", f"{SAY}; raise SystemExit(7)") as process:
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
 
     assert process.returncode == 7
     assert "postgresql://postgres@/postgres?host=" in output

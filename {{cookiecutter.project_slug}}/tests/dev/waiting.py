@@ -4,7 +4,7 @@ from time import monotonic, sleep
 import psutil
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = monotonic() + seconds
     while not condition():
         assert monotonic() < end, "waited in vain"

@@ -34,7 +34,7 @@ class RawUpstream:
         upstream = cls(context)
         thread = threading.Thread(target=upstream._run)
         thread.start()
-        upstream._ready.wait(5)
+        upstream._ready.wait()
         try:
             yield upstream
         finally:

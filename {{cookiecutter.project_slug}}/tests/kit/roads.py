@@ -28,11 +28,11 @@ def number(sql: str) -> Statement[int]:
 
 
 ONE = number("SELECT 1")
-SLEEP = number("SELECT 1 FROM pg_sleep(10)")
+SLEEP = number("SELECT 1 FROM pg_sleep(60)")
 BACKEND = number("SELECT pg_backend_pid()")
 ASLEEP = number("""
     SELECT count(*)::int FROM pg_stat_activity
-    WHERE query LIKE '%pg_sleep(10)%' AND state = 'active' AND pid <> pg_backend_pid() AND datname = current_database()
+    WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid() AND datname = current_database()
 """)
 ADD = Statement(
     int,
@@ -75,7 +75,7 @@ async def small(settings: Settings, patience: float) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def patient(settings: Settings) -> AsyncIterator[Database]:
-    changed = {"pool_size": 4, "statement_timeout": 20.0}
+    changed = {"pool_size": 4, "statement_timeout": 50.0}
     async with Database.open(settings.database.model_copy(update=changed)) as database:
         yield database
         assert held(database) == 0

@@ -93,20 +93,20 @@ async def test_a_database_that_cannot_be_reached(url: str, capsys: pytest.Captur
     async with Database.open(DatabaseSettings(url=SecretStr(url), password=SecretStr("hunter2"))) as database:
         with pytest.raises(DatabaseUnavailable):
             await execute(database, "SELECT 1")
-        assert await database.state(within=1) == "unavailable"
+        assert await database.state(within=20) == "unavailable"
     assert "hunter2" not in capsys.readouterr().out
 
 
 async def test_an_unknown_database_is_unavailable(migrated_url: str) -> None:
     url = migrated_url.replace(migrated_url.partition("?")[0].rpartition("/")[2], "no_such_database", 1)
     async with Database.open(DatabaseSettings(url=SecretStr(url))) as database:
-        assert await database.state(within=1) == "unavailable"
+        assert await database.state(within=20) == "unavailable"
 
 
 async def test_a_silent_database_is_given_up_on_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = SecretStr(f"postgresql://postgres@127.0.0.1:{silent.getsockname()[1]}/postgres")
-        async with Database.open(DatabaseSettings(url=url, connect_timeout=0.2)) as database, asyncio.timeout(5):
+        async with Database.open(DatabaseSettings(url=url, connect_timeout=0.2)) as database, asyncio.timeout(30):
             with pytest.raises(DatabaseUnavailable):
                 await execute(database, "SELECT 1")
 

@@ -30,7 +30,7 @@ async def execute(database: Database, *statements: str, **values: object) -> Non
 @pytest.fixture
 async def one(migrated_url: str) -> AsyncIterator[Database]:
     """A database with a single connection, so that the next statement meets what the last one left."""
-    settings = DatabaseSettings(url=SecretStr(migrated_url), statement_timeout=1, pool_size=1, pool_timeout=0.5)
+    settings = DatabaseSettings(url=SecretStr(migrated_url), statement_timeout=3, pool_size=1, pool_timeout=0.5)
     async with Database.open(settings) as database:
         yield database
 
@@ -44,7 +44,7 @@ async def other(migrated_url: str) -> AsyncIterator[Database]:
 @pytest.mark.parametrize(
     ("statement", "error"),
     [
-        ("SELECT pg_sleep(10)", DatabaseTimeout),
+        ("SELECT pg_sleep(60)", DatabaseTimeout),
         ("SELECT pg_terminate_backend(pg_backend_pid())", DatabaseUnavailable),
         ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", DatabaseConflict),
         ("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", DatabaseConflict),
@@ -108,12 +108,12 @@ async def test_a_connection_to_a_server_that_only_reads_is_replaced(one: Databas
 
 async def test_the_clients_own_timer_ends_a_statement_where_the_servers_does_not(migrated_url: str) -> None:
     """Behind PgBouncer the server's is off; in front of a frozen server it does not ring."""
-    settings = DatabaseSettings(url=SecretStr(migrated_url), statement_timeout=1, pgbouncer=True, pool_size=1)
-    async with Database.open(settings) as database, asyncio.timeout(8):
+    settings = DatabaseSettings(url=SecretStr(migrated_url), statement_timeout=2, pgbouncer=True, pool_size=1)
+    async with Database.open(settings) as database, asyncio.timeout(30):
         for block in (database.transaction, database.reading):
             with pytest.raises(DatabaseTimeout):
                 async with block() as session:
-                    await session.execute(text("SELECT pg_sleep(10)"))
+                    await session.execute(text("SELECT pg_sleep(60)"))
             await execute(database, "SELECT 1")
 
 
@@ -201,7 +201,7 @@ async def test_what_others_refer_to_is_not_deleted(database: Database, rule: str
 
 
 _TERMINATE = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 _ROOM = """

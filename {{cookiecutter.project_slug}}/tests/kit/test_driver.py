@@ -47,7 +47,7 @@ async def test_a_cancelled_statement_ends_in_postgresql_too(patient: Database, r
             await on(patient, road, SLEEP)
     assert held(patient) == 0
     assert await idle(patient) is not before
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         while await ASLEEP.one(patient.driver):
             await asyncio.sleep(0.01)
     assert [await ONE.one(patient.driver) for _ in range(5)] == [1] * 5
@@ -69,7 +69,8 @@ async def test_a_connection_that_ends_at_work_is_an_unavailable_database(
     patient: Database, rooms: asyncpg.Connection, road: str
 ) -> None:
     working = asyncio.create_task(on(patient, road, SLEEP))
-    await asyncio.sleep(0.2)
+    while not await ASLEEP.one(patient.driver):
+        await asyncio.sleep(0.01)
     await rooms.execute(TERMINATED)
     with pytest.raises(DatabaseUnavailable):
         await working
@@ -90,7 +91,7 @@ async def test_a_full_pool_is_an_unavailable_database(small: Database, road: str
         await ONE.one(first)
         await ONE.one(second)
         with pytest.raises(DatabaseUnavailable, match="busy"):
-            async with asyncio.timeout(5 * TIMEOUT):
+            async with asyncio.timeout(20 * TIMEOUT):
                 await on(small, road, ONE)
 
 

@@ -73,7 +73,7 @@ async def test_an_error_is_not_kept(calling: AsyncClient, effects: Database) -> 
 
 async def test_a_duplicate_that_comes_meanwhile_is_told_so_at_once(calling: AsyncClient, effects: Database) -> None:
     headers = key()
-    answers = await asyncio.gather(*(calling.post("/effects/a?wait=0.3", headers=headers) for _ in range(10)))
+    answers = await asyncio.gather(*(calling.post("/effects/a?wait=1.5", headers=headers) for _ in range(10)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
     busy = next(answer for answer in answers if answer.status_code == 409)
     assert (busy.json()["type"], busy.headers["Retry-After"]) == ("/problems/idempotency-key-in-use", "1")

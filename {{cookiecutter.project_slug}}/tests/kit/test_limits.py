@@ -39,7 +39,7 @@ def application() -> FastAPI:
         async def parts() -> AsyncIterator[str]:
             for _ in range(3):
                 yield "part "
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.8)
 
         return StreamingResponse(parts())
 
@@ -95,16 +95,17 @@ async def test_a_body_that_does_not_come() -> None:
 
 
 async def test_a_stream_outlives_the_deadline() -> None:
-    async with calling(DeadlineMiddleware(application(), 0.5)) as client:
+    async with calling(DeadlineMiddleware(application(), 1.5)) as client:
         assert (await client.get("/stream")).text == "part part part "
 
 
 async def test_too_many_at_once() -> None:
     async with calling(ConcurrencyMiddleware(application(), 1)) as client:
-        first = asyncio.create_task(client.get("/slow?seconds=1"))
+        first = asyncio.create_task(client.get("/slow?seconds=60"))
         await asyncio.sleep(0.05)
         refused, probe = await client.get("/slow"), await client.get("/livez")
-        await first
+        first.cancel()
+        await asyncio.wait([first])
         after = await client.get("/slow")
     assert (refused.status_code, slug(refused), refused.headers["Retry-After"]) == (503, "overloaded", "1")
     assert probe.status_code == 200

@@ -13,10 +13,10 @@ from tests.kit.upstreams import opened, outcome
 
 async def test_its_states_are_seen_and_logged(upstream: RawUpstream) -> None:
     upstream.manners = [status("500 Oh")] * 3 + [manners.good]
-    async with opened(upstream, breaker_failures=3, breaker_rest=0.5) as client:
+    async with opened(upstream, breaker_failures=3, breaker_rest=60) as client:
         with capture_logs() as lines:
             outcomes = [await outcome(client) for _ in range(5)]
-            await asyncio.sleep(0.6)
+            client.breaker._rests_until = 0.0  # noqa: SLF001 - A minute later.
             outcomes += await asyncio.gather(*(outcome(client) for _ in range(3)))
             outcomes += [await outcome(client)]
     assert outcomes == [502, 502, 502, 503, 503, 200, 503, 503, 200]

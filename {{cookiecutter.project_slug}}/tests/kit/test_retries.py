@@ -85,7 +85,7 @@ async def test_under_an_idempotency_key_they_are_sent_again(upstream: RawUpstrea
 @pytest.mark.parametrize("fault", LASTING)
 async def test_what_lasts_is_not_tried_again(upstream: RawUpstream, fault: str) -> None:
     upstream.manners = [LASTING[fault], manners.good]
-    async with opened(upstream, read_timeout=0.5) as client:
+    async with opened(upstream, read_timeout=0.5 if fault == "hang" else 15) as client:
         with pytest.raises(Exception, match="fake"):
             await client.send("GET", "payments")
     assert len(upstream.requests) == 1
@@ -110,10 +110,10 @@ async def test_retry_after_is_honoured(upstream: RawUpstream) -> None:
     assert 1 <= loop.time() - started < 10
 
 
-@pytest.mark.parametrize("asked", ["2", "3600", "9" * 400])
+@pytest.mark.parametrize("asked", ["20", "3600", "9" * 400])
 async def test_a_wait_past_the_deadline_is_not_begun(upstream: RawUpstream, asked: str) -> None:
     upstream.manners = [status("503 Busy", f"Retry-After: {asked}"), manners.good]
-    async with opened(upstream, deadline=2) as client, asyncio.timeout(1.5):
+    async with opened(upstream, deadline=20) as client, asyncio.timeout(15):
         with pytest.raises(UpstreamFailed):
             await client.send("GET", "payments")
     assert len(upstream.requests) == 1

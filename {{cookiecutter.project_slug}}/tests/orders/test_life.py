@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import asyncpg
 import httpx2
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, rule, run_state_machine_as_test
@@ -121,13 +120,12 @@ class Life(RuleBasedStateMachine):
         self.sql("TRUNCATE orders, idempotency_keys CASCADE")
 
 
-@pytest.mark.timeout(60)
 def test_orders_live_as_the_model_does(emptied_url: str) -> None:
     variables = {"APP_DATABASE__URL": emptied_url, "APP_DATABASE__STATEMENT_TIMEOUT": "0.1"}
     with (
         asyncio.Runner() as Life.loop,
         ServerProcess(variables, SERVICE_APP) as server,
-        httpx2.Client(base_url=server.url) as Life.http,
+        httpx2.Client(base_url=server.url, timeout=60) as Life.http,
     ):
         Life.database = Life.loop.run(asyncpg.connect(emptied_url))
         run_state_machine_as_test(

@@ -3,13 +3,13 @@
 import httpx2
 
 from tests.factories import new_order
-from tests.server_process import SERVICE_APP, ServerProcess
+from tests.server_process import PATIENCE, SERVICE_APP, ServerProcess
 
 
 def test_an_order_is_served(emptied_url: str) -> None:
     with (
         ServerProcess({"APP_DATABASE__URL": emptied_url}, SERVICE_APP) as server,
-        httpx2.Client(base_url=server.url) as client,
+        httpx2.Client(base_url=server.url, timeout=PATIENCE) as client,
     ):
         assert client.get("/readyz").json()["status"] == "ok"
         order = client.post("/v1/orders", json=new_order())

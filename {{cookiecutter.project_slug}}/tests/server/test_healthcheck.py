@@ -14,7 +14,7 @@ from tests.server_process import free_port
 @pytest.fixture(autouse=True)
 def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(healthcheck, "SECRETS", tmp_path)
-    monkeypatch.setattr(healthcheck, "TIMEOUT", 0.5)
+    monkeypatch.setattr(healthcheck, "TIMEOUT", 3)
     return tmp_path
 
 
@@ -27,7 +27,7 @@ def listening(family: socket.AddressFamily, address: tuple[str, int] | str, answ
         thread = threading.Thread(target=_answer, args=(listener, answer))
         thread.start()
         yield listener
-        thread.join(5)
+        thread.join()
 
 
 def _answer(listener: socket.socket, answer: bytes) -> None:

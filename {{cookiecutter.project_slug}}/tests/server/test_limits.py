@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from tests.server.conftest import Serve
-from tests.server_process import ServerProcess
+from tests.server_process import PATIENCE, ServerProcess
 
 HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -18,23 +18,24 @@ CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n
 def server(serve: Serve) -> ServerProcess:
     return serve(
         {
-            "APP_SERVER__HEAD_TIMEOUT": "0.5",
-            "APP_SERVER__DEADLINE": "1",
+            "APP_SERVER__HEAD_TIMEOUT": "1.5",
+            "APP_SERVER__DEADLINE": "3",
             "APP_SERVER__MAX_CONCURRENCY": "2",
             "APP_SERVER__MAX_BODY_SIZE": "1000",
             "APP_SERVER__TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8",
-            "APP_DATABASE__STATEMENT_TIMEOUT": "0.5",
+            "APP_DATABASE__STATEMENT_TIMEOUT": "1",
         }
     )
 
 
 def exchange(server: ServerProcess, *parts: bytes) -> bytes:
-    """Send, then read until the server closes; it must within 5 s."""
+    """Send, then read until the server closes, which it must long before an idle connection's time is up."""
     received = b""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         try:
             for part in parts:
                 connection.sendall(part)
+                time.sleep(0.05 if len(parts) > 1 else 0)  # Each in a packet of its own.
             while data := connection.recv(65536):
                 received += data
         except ConnectionError:
@@ -90,8 +91,17 @@ def test_what_two_readers_could_read_differently_is_refused(server: ServerProces
     ],
     ids=["a long header", "many headers", "a long path"],
 )
-def test_a_large_head(server: ServerProcess, head: bytes) -> None:
-    assert status(exchange(server, head)) == 431
+@pytest.mark.parametrize("first", [0, 3, 300, 20_000, 39_990])
+def test_a_large_head(server: ServerProcess, head: bytes, first: int) -> None:
+    """However much of it comes in the first packet."""
+    parts = [part for part in (head[:first], head[first:]) if part]
+    assert status(exchange(server, *parts)) == 431
+
+
+@pytest.mark.parametrize("first", [1, 9_000, 29_990])
+def test_the_largest_head(server: ServerProcess, first: int) -> None:
+    head = HEAD + b"X: " + b"x" * 30_000 + b"\r\n\r\n"
+    assert status(exchange(server, head[:first], head[first:])) == 200
 
 
 def test_an_endless_head(server: ServerProcess) -> None:
@@ -120,25 +130,25 @@ def test_a_large_body(server: ServerProcess) -> None:
     ids=["silent", "a slow head", "a slow second head", "a slow body"],
 )
 def test_a_slow_client(server: ServerProcess, parts: tuple[bytes, ...], expected: bytes) -> None:
-    started = time.monotonic()
     answer = exchange(server, *parts)
-    assert time.monotonic() - started < 2
     assert expected in answer
     assert not expected or b"connection: close" in answer.lower()
 
 
 def test_the_deadline(server: ServerProcess) -> None:
-    started = time.monotonic()
-    answer = httpx2.get(server.url + "/slow?seconds=9")
-    assert time.monotonic() - started < 3
+    answer = httpx2.get(server.url + "/slow?seconds=60", timeout=PATIENCE)
     assert answer.status_code == 504
     assert answer.json()["type"] == "/problems/deadline-exceeded"
     server.wait_for_log("slow: cancelled")
 
 
 def test_too_many_at_once(server: ServerProcess) -> None:
-    with httpx2.stream("GET", server.url + "/endless"), httpx2.stream("GET", server.url + "/endless"):
-        refused = httpx2.get(server.url + "/scope")
+    with (
+        (client := httpx2.Client(base_url=server.url, timeout=PATIENCE)),
+        client.stream("GET", "/endless"),
+        client.stream("GET", "/endless"),
+    ):
+        refused = client.get("/scope")
         assert refused.status_code == 503
         assert refused.headers["Retry-After"] == "1"
         assert server.status("/livez") == 200
@@ -148,5 +158,5 @@ def test_too_many_at_once(server: ServerProcess) -> None:
 
 def test_forwarded_headers_are_read_from_the_right(server: ServerProcess) -> None:
     headers = {"X-Forwarded-For": "6.6.6.6, 8.8.8.8, 10.1.2.3", "X-Forwarded-Proto": "https"}
-    seen = httpx2.get(server.url + "/scope", headers=headers).json()
+    seen = httpx2.get(server.url + "/scope", headers=headers, timeout=PATIENCE).json()
     assert (seen["client"], seen["scheme"]) == ("8.8.8.8", "https")

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from app.server import tls
 from app.server.settings import ServerSettings
 from tests.server.conftest import Certificates, Serve
-from tests.server_process import ServerProcess
+from tests.server_process import PATIENCE, ServerProcess
 
 BILLING = "CN=billing,OU=Accounts,O=Example\\, Inc."
 
@@ -64,7 +64,7 @@ def test_bad_input_is_one_line_and_exit_code_78(
 def test_a_server_with_bad_input_boots_no_worker(certificates: Certificates) -> None:
     _, other_key = certificates.issue("other")
     process = ServerProcess(certificates.settings(keyfile=str(other_key))).start()
-    assert process.wait(timeout=10) == 78
+    assert process.wait() == 78
     process.close()
     assert process.lines == [
         f"configuration: APP_SERVER__TLS__KEYFILE: {other_key} does not belong to {certificates.certfile}"
@@ -103,7 +103,7 @@ def client(certificates: Certificates, pair: tuple[Path, Path] | None = None) ->
 def scope(server: ServerProcess, context: ssl.SSLContext, **headers: str) -> dict[str, object] | None:
     """What the application saw, None for a connection that was refused."""
     try:
-        answer = httpx2.get(server.url + "/scope", verify=context, headers=headers)
+        answer = httpx2.get(server.url + "/scope", verify=context, headers=headers, timeout=PATIENCE)
     except httpx2.TransportError:
         return None
     seen: dict[str, object] = answer.json()
@@ -137,7 +137,7 @@ def negotiated(server: ServerProcess, version: ssl.TLSVersion, pair: tuple[Path,
     context.options &= ~(ssl.OP_NO_TLSv1_1 | ssl.OP_NO_TLSv1_2)
     context.minimum_version = context.maximum_version = version
     context.load_cert_chain(*pair)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         try:
             with context.wrap_socket(connection) as secured:
                 return secured.version()
@@ -157,7 +157,7 @@ def test_versions(strict: ServerProcess, modern: ServerProcess, certificates: Ce
 def served(server: ServerProcess, context: ssl.SSLContext) -> str:
     """The subject of the certificate that a new connection gets."""
     with (
-        socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection,
+        socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection,
         context.wrap_socket(connection, server_hostname="localhost") as secured,
     ):
         return str(secured.getpeercert())

@@ -34,7 +34,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.tls = tls_extension(transport)
         self.refusal = HTTPStatus.BAD_REQUEST
         self.in_head = self.refused = False
-        self.head_size = self.chunk_size = 0
+        self.head_size = self.chunk_size = self.first_chunk_size = 0
         self.head_timer: asyncio.TimerHandle | None = None
         self._expect_head()
 
@@ -61,7 +61,8 @@ class LimitedProtocol(HttpToolsProtocol):
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.in_head, self.head_size = True, 0
+        # The chunk it begins in may hold the end of another message, too.
+        self.in_head, self.head_size, self.first_chunk_size = True, 0, self.chunk_size
         if self.tls:
             self.scope["extensions"] = {"tls": self.tls}
 
@@ -82,7 +83,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(self.refusal)
 
     def _head_is_too_large(self) -> bool:
-        if self.head_size + self.chunk_size <= self.settings.max_head_size:
+        if self.head_size + self.first_chunk_size <= self.settings.max_head_size:
             return False
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         return size > self.settings.max_head_size
