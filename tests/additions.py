@@ -45,7 +45,7 @@ def begin_again(service: Path) -> None:
 def ask(what: str, service: Path, machine: dict[str, str], **answers: str) -> tuple[int, str]:
     command = ["make", "--no-print-directory", what, *(f"{key}={value}" for key, value in answers.items())]
     with started(*command, cwd=service, environment=machine) as process:
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=300)
     # What make itself says of an exit code.
     lines = [line for line in said.splitlines(keepends=True) if not line.startswith("make: ***")]
     return process.returncode, "".join(lines)

@@ -102,7 +102,7 @@ def running_uv() -> Path:
     return Path(found)
 
 
-def run(*command: str, cwd: Path, environment: dict[str, str], within: float = 300) -> str:
+def run(*command: str, cwd: Path, environment: dict[str, str], within: float = 600) -> str:
     """Run a command that must succeed, and return all that it said."""
     with started(*command, cwd=cwd, environment=environment) as process:
         said, _ = process.communicate(timeout=within)
@@ -134,7 +134,7 @@ def started(*command: str, cwd: Path, environment: dict[str, str]) -> Iterator[s
 def with_patience(process: subprocess.Popen[str]) -> str:
     """Wait for the end of what has been told to end, and return what it still said."""
     try:
-        return process.communicate(timeout=30)[0]
+        return process.communicate(timeout=60)[0]
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -163,7 +163,7 @@ def call(method: str, url: str, content: object = None, **headers: str) -> Answe
     headers = {"Content-Type": "application/json"} | headers
     request = Request(url, data=body, method=method, headers=headers)  # noqa: S310 - Our own service's.
     try:
-        response = urlopen(request, timeout=10)  # noqa: S310 - As above.
+        response = urlopen(request, timeout=60)  # noqa: S310 - As above.
     except HTTPError as error:
         response = error
     with response:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.baking import Baker
+from tests.checks import NOT_FEATURES, without
 from tests.services import (
     call,
     free_address,
@@ -19,7 +20,7 @@ from tests.services import (
     with_uv,
 )
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_the_two_commands_of_the_template(clone: Path, tmp_path: Path) -> None:
     demo, test = commands(clone / "README.md")
 
     with started(*demo.split(), cwd=clone, environment=machine) as process:
-        wait_for(f"http://{address}/docs", process, within=600)
+        wait_for(f"http://{address}/docs", process, within=1500)
         order = {"reference": "1", "amount": "1", "currency": "JPY"}
         placed = call("POST", f"http://{address}/v1/orders", order)
         said = press_ctrl_c(process)
@@ -87,7 +88,7 @@ def test_a_refused_answer_leaves_the_last_bake_alone(clone: Path, tmp_path: Path
     refused = {"license=GPL": "GPL provided", "project_slug=A": "project_slug: 'A'", "x": "name=value"}
     for answer, why in refused.items():
         with started("make", "bake", f"ANSWERS={answer}", cwd=clone, environment=machine) as process:
-            said, _ = process.communicate(timeout=60)
+            said, _ = process.communicate(timeout=300)
         assert (process.returncode, why in said, "Traceback" in said) == (2, True, False), said
 
     assert (service / "pyproject.toml").exists()
@@ -108,7 +109,7 @@ def test_a_feature_is_added_as_the_readme_says(baker: Baker, machine: dict[str, 
             (service / name).write_text(content)
 
     for command in re.findall(r"^make .*$", section, re.MULTILINE):
-        run(*command.split(), cwd=service, environment=machine, within=600)
+        run(*command.split(), cwd=service, environment=machine | without(*NOT_FEATURES), within=1500)
 
     assert len(list((service / "migrations/versions").glob("*_customers.py"))) == 1
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.baking import Baker
+from tests.checks import NOT_FEATURES, without
 from tests.histories import CURRENT, History
 from tests.services import free_address, press_ctrl_c, run, started, wait_for
 
-pytestmark = [pytest.mark.heavy, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.heavy, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 SOMEBODY = {
     f"GIT_{role}_{part}": "somebody" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")
@@ -35,18 +36,18 @@ def steps(service: Path) -> dict[str, list[str]]:
 
 def test_the_first_hour(baker: Baker, past: History, machine: dict[str, str], tmp_path: Path) -> None:
     service, address = made(baker, past, tmp_path), free_address()
-    environment = machine | SOMEBODY | {"APP_SERVER__BIND": address}
+    environment = machine | SOMEBODY | {"APP_SERVER__BIND": address} | without(*NOT_FEATURES)
     page = steps(service)
 
     def typed(commands: list[str]) -> str:
         here = [each.replace("localhost:8000", address) for each in commands]
         return "".join(
-            run("sh", "-c", each, cwd=service, environment=environment, within=600) for each in here
+            run("sh", "-c", each, cwd=service, environment=environment, within=1500) for each in here
         )
 
     def typed_beside_make_dev(commands: list[str]) -> str:
         with started("make", "dev", cwd=service, environment=environment) as process:
-            wait_for(f"http://{address}/readyz", process, within=120)
+            wait_for(f"http://{address}/readyz", process, within=300)
             said = typed(commands)
             press_ctrl_c(process)
         return said

@@ -24,7 +24,7 @@ from tests.services import started
 type Conflicts = Callable[[Release], list[str]]
 
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def conflicts(baker: Baker, past: History, machine: dict[str, str], tmp_path: Pa
                 delete_orders(service)
             commit(origin, service, machine)
             with started("make", "update", f"to={new}", cwd=service, environment=machine) as process:
-                said, _ = process.communicate(timeout=120)
+                said, _ = process.communicate(timeout=300)
             assert "; nothing is committed yet." in said
             found |= set(past.git("diff", "--name-only", "--diff-filter=U", cwd=service).splitlines())
         return sorted(found)

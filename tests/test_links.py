@@ -145,6 +145,6 @@ def assert_an_answer_is_typed(service: Path, machine: dict[str, str], *link: str
 
 def refused(service: Path, machine: dict[str, str], *command: str) -> str:
     with started(*command, cwd=service, environment=machine) as process:
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=300)
     assert process.returncode == 2
     return said.splitlines()[-2]

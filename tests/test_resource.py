@@ -34,7 +34,7 @@ and to src/app/main.py
 Next: make migrate, make check
 """
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 ask = partial(additions.ask, "resource")

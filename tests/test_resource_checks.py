@@ -13,7 +13,7 @@ from tests.additions import begin_again
 from tests.resources import FIELDS, FIXED, NAMES, commit
 from tests.services import run
 
-pytestmark = [pytest.mark.heavy, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.heavy, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 # Names and fields of several resources, whose folders and classes are not one another's.
 DRAWN = st.lists(
@@ -35,7 +35,7 @@ def test_a_service_with_three_resources_passes_its_check(ours: Path, machine: di
     for name, fields in FIXED.items():
         add(ours, machine, name, fields)
 
-    run(*shlex.split(check), cwd=ours, environment=machine, within=800)
+    run(*shlex.split(check), cwd=ours, environment=machine, within=1500)
 
     said = run("make", "check-migrations", cwd=ours, environment=machine)
     assert said == "5 migrations, and nothing in them that blocks\n"

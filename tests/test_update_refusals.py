@@ -15,7 +15,7 @@ from tests.services import press_ctrl_c, run, started
 
 type Refuse = Callable[..., str]
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def refuse(linked: Path, past: History, machine: dict[str, str]) -> Refuse:
         environment = machine | ({"PATH": f"{path}:{machine['PATH']}"} if path else {})
         before = past.git("status", "--porcelain", cwd=linked)
         with started("make", target, *variables, cwd=linked, environment=environment) as process:
-            said, _ = process.communicate(timeout=120)
+            said, _ = process.communicate(timeout=300)
         assert process.returncode == 2
         line, makes, *more = said.splitlines()
         assert (makes.startswith("make: ***"), more) == (True, []), said

@@ -36,7 +36,7 @@ and to .env.example
   +# APP_PAYMENTS__BASE_URL=https://payments.example/v2/
 """
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 ask = partial(additions.ask, "upstream")
 refused = partial(additions.refused, "upstream", {"name": "payments"})

@@ -42,7 +42,7 @@ def bash(repository: Path, machine: dict[str, str]) -> Bash:
     return runs
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_gates_pass_what_has_not_changed(bash: Bash, repository: Path) -> None:
     for line in RUN_HERE:
         if line.startswith("make check-"):
@@ -52,7 +52,7 @@ def test_the_gates_pass_what_has_not_changed(bash: Bash, repository: Path) -> No
     assert subprocess.check_output(git, cwd=repository, text=True) == ""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_gates_stop_what_breaks_clients_and_blocks_tables(bash: Bash, repository: Path) -> None:
     [orders] = (repository / "migrations/versions").glob("*_orders.py")
     text = orders.read_text().replace('revision = "ee98af4c8d97"', 'revision = "000000000001"')
@@ -78,7 +78,7 @@ def test_the_gates_stop_what_breaks_clients_and_blocks_tables(bash: Bash, reposi
         project.write_text(metadata)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_smoke_test_of_a_service_that_runs(bash: Bash, repository: Path, machine: dict[str, str]) -> None:
     address = free_address()
     environment = machine | {"APP_SERVER__BIND": address, "APP_SERVER__WORKERS": "1"}
@@ -92,7 +92,7 @@ def test_the_smoke_test_of_a_service_that_runs(bash: Bash, repository: Path, mac
 
 @pytest.mark.container
 @pytest.mark.usefixtures("compose")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_the_image_and_compose(bash: Bash) -> None:
     address, project = free_address(), f"workflows-{os.getpid()}"
     variables = {"IMAGE": f"{project}:check", "COMPOSE_PROJECT_NAME": project, "PUBLISH": address}

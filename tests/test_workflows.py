@@ -24,7 +24,7 @@ USES = re.compile(r"^ +(?:- )?uses: (?P<name>[\w/.-]+)@(?P<commit>[0-9a-f]{40}) 
 LOCAL = re.compile(r"^ +uses: \./\.github/workflows/[\w-]+\.yml(?: # .*)?$")
 # Each runs in tests/test_workflow_commands.py, or in the test that is named.
 RUN_HERE = {
-    "make check": "tests/test_checks.py",
+    "make check": "tests/checks.py",
     "make check-lock": "",
     'make check-migrations base="$BASE"': "",
     'make check-api base="$BASE"': "",

@@ -68,13 +68,13 @@ class Postgres:
     def migrate(self) -> None:
         command = [str(self.python), "-m", "alembic", "upgrade", "head"]
         environment = os.environ | {"APP_DATABASE__URL": self.url}
-        subprocess.run(command, cwd=self.service, env=environment, check=True, timeout=60)
+        subprocess.run(command, cwd=self.service, env=environment, check=True, timeout=300)
 
     def stop(self, *, at_once: bool = False) -> None:
         """End it and its connections; `at_once`: as a crash, with recovery at the next start."""
         if at_once:
             os.kill(self.pid, signal.SIGQUIT)
-        self.runner.communicate(timeout=30)
+        self.runner.communicate(timeout=300)
 
     def signal(self, number: signal.Signals) -> None:
         """Send it to the server and all of its processes; to the server first, which else starts more."""

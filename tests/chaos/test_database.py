@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.chaos,
     pytest.mark.slow,
     pytest.mark.heavy,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(400),
 ]
 
 ENOUGH = 1_000  # Requests.

@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.chaos,
     pytest.mark.slow,
     pytest.mark.heavy,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
 ]
 
 CONFIGURATION = """
@@ -109,11 +109,12 @@ def test_the_tests_of_the_service_pass_through_it(
         "pytest",
         "-p",
         "no:cacheprovider",
+        "--numprocesses=2",
         *TESTS,
         "-k",
         WITHOUT,
     ]
-    said = run(*command, cwd=service, environment=environment, within=200)
+    said = run(*command, cwd=service, environment=environment, within=1500)
     assert " passed" in said
     assert "login attempt" in pgbouncer.log.read_text()
 

@@ -15,7 +15,7 @@ from tests.containers.engine import Project, committed, copied, docker, execute,
 from tests.measurements import Measure
 from tests.services import call
 
-pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(600)]
 
 ORDER = {"reference": "C-1", "amount": "12.50", "currency": "EUR"}
 PASSWORD = ("cat", "/run/secrets/app_database__password")

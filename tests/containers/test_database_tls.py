@@ -10,7 +10,7 @@ import trustme
 from tests.containers.engine import container, docker, eventually, unique
 from tests.services import Answer, call, free_address
 
-pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(400)]
 
 # PostgreSQL wants its key to be its own and nobody else's, which a file of this machine is not.
 START = """

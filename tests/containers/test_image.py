@@ -16,7 +16,7 @@ from tests.measurements import Measure
 from tests.services import run
 from tests.test_bakes import QUESTIONS
 
-pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(600)]
 
 MARK = "what-no-image-may-hold"
 
@@ -177,7 +177,7 @@ def holding(layers: Path, text: str) -> list[str]:
         ["grep", "--recursive", "--files-with-matches", "--text", text, layers],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode in (0, 1), done.stderr

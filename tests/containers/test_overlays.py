@@ -15,7 +15,7 @@ from tests.services import call
 pytestmark = [
     pytest.mark.container,
     pytest.mark.heavy,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.usefixtures("image"),
 ]
 

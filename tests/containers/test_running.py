@@ -12,7 +12,7 @@ import pytest
 from tests.containers.engine import container, docker, eventually, inspect
 from tests.services import call, free_address
 
-pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(400)]
 
 # The check of the image, only sooner.
 QUICK = ("--health-interval=1s", "--health-retries=2", "--health-start-period=1s")

@@ -15,7 +15,7 @@ from tests.measurements import Measure
 from tests.server.load import Load, until
 from tests.services import call, free_address
 
-pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)

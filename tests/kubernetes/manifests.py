@@ -24,7 +24,7 @@ def render(folder: Path) -> list[Manifest]:
     if not has_kustomize():
         pytest.skip("there is no kubectl here")
     built = subprocess.run(
-        ["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=60, check=False
+        ["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=300, check=False
     )
     assert (built.returncode, built.stderr) == (0, "")
     return list(yaml.safe_load_all(built.stdout))

@@ -18,7 +18,7 @@ from tests.kubernetes.manifests import PASSWORD, container, environment, only, p
 from tests.measurements import Measure
 
 # One container for all of them, which some watch by the clock.
-pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(600)]
 
 NAME = f"kubernetes-test-{uuid4().hex[:8]}"
 # What the pod's own processes have, whatever the engine was asked for.
@@ -135,7 +135,7 @@ def migrated(node: Node, image: str) -> str:
     """Run the Job, and hand back what it said."""
     command = ["docker", "run", "--rm", *node.flags("production/migrate"), image]
     command += container(node.rendered["production/migrate"])["args"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stderr
 
