@@ -39,7 +39,7 @@ test: check ## Run all checks and tests that this machine can run, containers in
 	@$(PYTEST) 'not heavy'
 	@$(RUN) pytest -rs -m heavy
 
-test-quick: $(NEEDS) ## Run the tests that need a few minutes at most: no containers, one combination of answers
+test-quick: $(NEEDS) ## Run the tests that need a few minutes at most: no containers, no chaos, one check of a service
 	@$(PYTEST) 'not container and not slow'
 
 chaos: $(NEEDS) ## Break the database under a service at work in every way; some minutes, and a table at the end

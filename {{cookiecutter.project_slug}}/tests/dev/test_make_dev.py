@@ -92,7 +92,7 @@ def test_ctrl_c_ends_all_of_it_and_the_data_stays(project: Path) -> None:
 
 
 def test_when_a_part_dies_the_rest_is_stopped() -> None:
-    stop = ((signal.SIGTERM, 3.0),)
+    stop = ((signal.SIGTERM, 30.0),)
     with (
         pytest.raises(CannotStart, match="PostgreSQL has ended by itself, with exit code 3"),
         child(["sleep", "60"], stop=stop) as uvicorn,

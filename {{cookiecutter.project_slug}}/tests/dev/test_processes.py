@@ -8,7 +8,7 @@ from dev.postgres import PROJECT
 from dev.processes import child, run
 from tests.dev.waiting import has_ended, wait_until
 
-STOP = ((SIGTERM, 3.0), (SIGKILL, 3.0))
+STOP = ((SIGTERM, 30.0), (SIGKILL, 30.0))
 DEAF = "trap '' TERM INT; echo ready; while true; do sleep 0.1; done"
 OWNER = """
 import sys, time
@@ -28,7 +28,7 @@ def test_child_is_stopped_by_the_first_signal_that_it_obeys() -> None:
 
 
 def test_child_that_obeys_nothing_is_killed() -> None:
-    with child(["sh", "-c", DEAF], stop=((SIGTERM, 0.2), (SIGKILL, 3.0)), stdout=subprocess.PIPE) as process:
+    with child(["sh", "-c", DEAF], stop=((SIGTERM, 0.2), (SIGKILL, 30.0)), stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
 

@@ -44,7 +44,7 @@ def test_each_signal_ends_the_work_in_order_even_when_it_comes_twice(number: sig
         work.send_signal(number)
         work.send_signal(number)
 
-        assert work.wait(5) == 0
+        assert work.wait(60) == 0
         assert work.stdout.read() == "Stopped.\n"
     assert has_ended(pid)
 
@@ -71,7 +71,7 @@ def test_a_terminal_that_is_closed_ends_the_work_too() -> None:
     os.close(terminal)
 
     wait_until(lambda: has_ended(pid))
-    assert work.wait(5) == 0
+    assert work.wait(60) == 0
 
 
 def test_the_work_is_no_longer_wanted_when_make_was_killed(tmp_path: Path) -> None:
