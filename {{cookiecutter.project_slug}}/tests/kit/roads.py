@@ -18,7 +18,7 @@ from app.settings import Settings
 type Block = Callable[[], AbstractAsyncContextManager[Executor]]
 TIMEOUT = 1.0
 TERMINATED = """
-    SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+    SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
 
