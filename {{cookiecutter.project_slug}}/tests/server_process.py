@@ -131,16 +131,16 @@ class ServerProcess:
         pids = [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", self.log)]
         return [pid for pid in pids if _runs(pid)]
 
-    def wait_until(self, condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
-        limit = time.monotonic() + timeout
+    def wait_until(self, condition: Callable[[], object], what: str) -> None:
+        limit = time.monotonic() + PATIENCE
         while not condition():
             ended = self.process.poll() is not None and what == _START
             if ended or time.monotonic() > limit:
                 raise AssertionError(f"waited in vain for the server {what}:\n{self.log}")
             time.sleep(0.02)
 
-    def wait_for_log(self, text: str, count: int = 1, timeout: float = PATIENCE) -> None:
-        self.wait_until(lambda: self.log.count(text) >= count, f"to log {text!r}", timeout)
+    def wait_for_log(self, text: str, count: int = 1) -> None:
+        self.wait_until(lambda: self.log.count(text) >= count, f"to log {text!r}")
 
     def answers(self) -> bool:
         """Some answer to HTTP, or where a client certificate is asked for, a worker that has started."""

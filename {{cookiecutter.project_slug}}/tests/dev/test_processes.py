@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from signal import SIGKILL, SIGTERM
+from time import monotonic
 
 import pytest
 
@@ -28,11 +29,13 @@ def test_child_is_stopped_by_the_first_signal_that_it_obeys() -> None:
 
 
 def test_child_that_obeys_nothing_is_killed() -> None:
+    started = monotonic()
     with child(["sh", "-c", DEAF], stop=((SIGTERM, 0.2), (SIGKILL, 30.0)), stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
 
     assert process.returncode == -SIGKILL
+    assert monotonic() - started < 10
 
 
 def test_what_a_child_leaves_behind_ends_with_it() -> None:

@@ -193,6 +193,13 @@ class TestDeadline:
             await client.send("GET", "payments")
         assert int(header(upstream.requests[0], "X-Envoy-Expected-Rq-Timeout-Ms")) <= 9_950
 
+    async def test_it_ends_the_call_before_the_request_ends(self, upstream: RawUpstream) -> None:
+        upstream.manners = [manners.hang]
+        async with opened(upstream) as client, asyncio.timeout(10):
+            request_timeout.set(asyncio.timeout(1))  # Not entered: nothing else may end the call.
+            with pytest.raises(UpstreamTimeout):
+                await client.send("GET", "payments")
+
     async def test_without_time_there_is_no_call(self, upstream: RawUpstream) -> None:
         async with opened(upstream, breaker_failures=1) as client:
             request_timeout.set(asyncio.timeout(0.04))

@@ -1,10 +1,12 @@
 """The circuit breaker of an upstream that misbehaves: when it opens, what it lets through, and what it says."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
+from app.kit.breaker import Breaker
 from app.kit.outbound import UpstreamUnavailable
 from tests.kit import raw_upstream as manners
 from tests.kit.raw_upstream import RawUpstream, status
@@ -13,10 +15,12 @@ from tests.kit.upstreams import opened, outcome
 
 async def test_its_states_are_seen_and_logged(upstream: RawUpstream) -> None:
     upstream.manners = [status("500 Oh")] * 3 + [manners.good]
-    async with opened(upstream, breaker_failures=3, breaker_rest=60) as client:
+    now = 0.0
+    async with opened(upstream) as opened_client:
+        client = replace(opened_client, breaker=Breaker("fake", failures=3, rest=60, clock=lambda: now))
         with capture_logs() as lines:
             outcomes = [await outcome(client) for _ in range(5)]
-            client.breaker._rests_until = 0.0  # noqa: SLF001 - A minute later.
+            now += 60
             outcomes += await asyncio.gather(*(outcome(client) for _ in range(3)))
             outcomes += [await outcome(client)]
     assert outcomes == [502, 502, 502, 503, 503, 200, 503, 503, 200]

@@ -64,7 +64,7 @@ def test_bad_input_is_one_line_and_exit_code_78(
 def test_a_server_with_bad_input_boots_no_worker(certificates: Certificates) -> None:
     _, other_key = certificates.issue("other")
     process = ServerProcess(certificates.settings(keyfile=str(other_key))).start()
-    assert process.wait() == 78
+    assert process.wait(timeout=10) == 78
     process.close()
     assert process.lines == [
         f"configuration: APP_SERVER__TLS__KEYFILE: {other_key} does not belong to {certificates.certfile}"
