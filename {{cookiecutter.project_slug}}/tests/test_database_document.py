@@ -18,14 +18,13 @@ from app.kit.database import Base, Database
 TEXT = (Path(__file__).parents[1] / "docs/database.md").read_text()
 
 
-class Local(DeclarativeBase):
-    """Keeps the document's table out of the service's own."""
-
-    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
-
-
 @pytest.fixture(scope="module")
 def example() -> Any:
+    class Local(DeclarativeBase):
+        """Keeps the document's table out of the service's own, and is new each time that the fixture is."""
+
+        metadata = MetaData(naming_convention=Base.metadata.naming_convention)
+
     module = ModuleType("example")
     blocks = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     # A service may have customers of its own.
@@ -39,7 +38,7 @@ def example() -> Any:
 async def customers(app: FastAPI, database: Database, example: Any) -> Any:
     app.include_router(example.router)
     async with database.transaction() as session:
-        await (await session.connection()).run_sync(Local.metadata.create_all)
+        await (await session.connection()).run_sync(example.Local.metadata.create_all)
     return example
 
 
