@@ -12,7 +12,7 @@ A WebSocket does the same with `drain.until_begun(websocket.iter_text())` and th
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -53,8 +53,7 @@ class Drain:
 
 
 def _drain(connection: HTTPConnection) -> Drain:
-    drain: Drain = connection.state.drain
-    return drain
+    return cast("Drain", connection.state.drain)
 
 
 CurrentDrain = Annotated[Drain, Depends(_drain)]

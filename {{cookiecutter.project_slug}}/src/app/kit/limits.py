@@ -7,7 +7,6 @@ LifespanMiddleware     503 under a server that never ran the lifespan and so nev
 """
 
 import asyncio
-from collections.abc import Collection
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import NamedTuple
@@ -40,6 +39,7 @@ class Refusal(NamedTuple):
         await response(scope, receive, send)
 
 
+_PROBES = {"/livez", "/readyz"}
 # Where the rest of a body is still on its way, the connection can have no next request.
 _CLOSE = {"Connection": "close"}
 DEADLINE_EXCEEDED = Refusal(HTTPStatus.GATEWAY_TIMEOUT, "deadline-exceeded", "The request took too long")
@@ -99,17 +99,16 @@ class DeadlineMiddleware:
 class ConcurrencyMiddleware:
     """Refuse a request while `limit` others are at work, each until the end of its response.
 
-    `exempt` paths are the probes: a full process is alive, and must be able to say so.
+    The probes are exempt: a full process is alive, and must be able to say so.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, exempt: Collection[str] = ("/livez", "/readyz")) -> None:
+    def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app = app
         self.limit = limit
-        self.exempt = frozenset(exempt)
         self.at_work = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self.exempt:
+        if scope["type"] != "http" or scope["path"] in _PROBES:
             await self.app(scope, receive, send)
         elif self.at_work >= self.limit:
             await OVERLOADED(scope, receive, send)

@@ -96,8 +96,7 @@ def _render_json(_logger: Any, _method: str, event: EventDict) -> bytes:
 
 
 def _decode(_logger: Any, _method: str, line: Any) -> str:
-    decoded: str = line.decode()
-    return decoded
+    return str(line, "utf-8")
 
 
 class RequestLogMiddleware:

@@ -117,8 +117,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         slug = status.phrase.lower().replace(" ", "-")
-        problem = {"type": f"/problems/{slug}", "title": status.phrase, "status": status}
-        body = orjson.dumps(problem)
+        body = orjson.dumps({"type": f"/problems/{slug}", "title": status.phrase, "status": status})
         head = b"content-type: application/problem+json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
         self.transport.write(STATUS_LINE[status] + head % len(body) + body)
         self.transport.close()
