@@ -36,7 +36,7 @@ def cell(contestant: dict[str, Any], work: str, ratio: str = "of_floor") -> str:
 
 
 def shown(ratio: float) -> str:
-    return f"{ratio:.2f}".removeprefix("0") if ratio < 1 else f"{ratio:.1f}"
+    return f"{ratio:.2f}".removeprefix("0") if round(ratio, 2) < 1 else f"{ratio:.1f}"
 
 
 def notes(found: dict[str, Any]) -> str:

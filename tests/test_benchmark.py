@@ -244,3 +244,7 @@ def test_the_tables_stand_in_the_documents_as_they_were_measured() -> None:
 def test_the_figures_name_no_host_and_no_folder() -> None:
     assert not re.search(r"/tmp|/root|/home|127\.0\.0\.1", json.dumps(MEASURED))  # noqa: S108 - Not to be there.
     assert os.uname().nodename not in json.dumps(MEASURED)
+
+
+def test_a_ratio_has_two_digits_or_more() -> None:
+    assert [figures.shown(ratio) for ratio in (0.994, 0.996, 46.94)] == [".99", "1.0", "46.9"]
