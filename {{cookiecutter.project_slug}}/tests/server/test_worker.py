@@ -1,11 +1,17 @@
 import asyncio
+import signal
 import socket
-from contextlib import ExitStack
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
+import psutil
 import pytest
 import uvloop
 
 from app.server.worker import ACCEPTS, descriptors
+from tests.server.conftest import Serve
 
 
 async def turns(listeners: list[socket.socket], clients: int) -> list[int]:
@@ -50,3 +56,33 @@ def test_libuv_accepts_one_for_each_descriptor() -> None:
             stack.enter_context(socket.create_connection(listener.getsockname()))
         accepted = uvloop.run(turns([listener], 3))
     assert len(set(accepted)) == 3
+
+
+def descriptors_of(process: psutil.Process, target: Path) -> int:
+    found = 0
+    for each in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # Closed meanwhile.
+            found += each.readlink() == target
+    return found
+
+
+def statuses(process: psutil.Process) -> set[str]:
+    return {each.status for each in process.net_connections("tcp")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_worker_listens_on_all_of_them_until_it_leaves(serve: Serve) -> None:
+    """One that stayed open would take connections that nobody serves."""
+    server = serve({"APP_SERVER__DRAIN": "0"})
+    worker = psutil.Process(server.workers[0])
+    [number] = [each.fd for each in worker.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    listener = Path(f"/proc/{worker.pid}/fd/{number}").readlink()
+    assert descriptors_of(worker, listener) == ACCEPTS
+    with ThreadPoolExecutor() as threads:
+        slow = threads.submit(server.status, "/slow?seconds=3")
+        server.wait_until(lambda: psutil.CONN_ESTABLISHED in statuses(worker), "to be at work")
+        server.signal(signal.SIGTERM)
+        server.wait_until(lambda: slow.done() or not descriptors_of(worker, listener), "to listen no more")
+        assert not slow.done()
+        assert slow.result() == 200
+    assert server.wait() == 0
