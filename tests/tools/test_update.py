@@ -10,10 +10,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from dev import changelog, merge, new_migrations, outdated, template, update
-from dev.template import Refused, Template, checked, fetch, typed
-from dev.terminal import undisturbed
+from chassis.dev import changelog, merge, new_migrations, outdated, template, update
+from chassis.dev.template import Refused, Template, checked, fetch, typed
+from chassis.dev.terminal import undisturbed
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 

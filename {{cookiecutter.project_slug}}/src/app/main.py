@@ -7,11 +7,11 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware import Middleware
 
-from app.kit import errors, health, limits, logs
 from app.lifespan import lifespan
 from app.orders.amounts import router as amounts
 from app.orders.router import router as orders
 from app.settings import Settings
+from chassis import errors, health, limits, logs
 
 log = structlog.stdlib.get_logger("app.main")
 
