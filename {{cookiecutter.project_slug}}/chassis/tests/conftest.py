@@ -10,11 +10,9 @@ from fastapi import FastAPI
 from chassis.database import DatabaseSettings
 from example.main import create_app
 from example.settings import Settings
+from tests.places import EXAMPLE, ROOT
 
 pytest_plugins = ["chassis.testing", "tests.effects", "tests.database.roads", "tests.upstreams.upstreams"]
-
-ROOT = Path(__file__).parents[1]
-EXAMPLE = ROOT / "tests/example"
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import Integer, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from chassis.database import Database, DatabaseSettings
 from chassis.database._errors import (
     DatabaseConflict,
     DatabaseTimeout,
@@ -16,7 +17,6 @@ from chassis.database._errors import (
     Unstorable,
     violations,
 )
-from chassis.database._pools import Database, DatabaseSettings
 from chassis.database._statements import Statement
 from chassis.errors import ServiceError
 

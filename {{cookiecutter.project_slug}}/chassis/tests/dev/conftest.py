@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.dev.project import PROJECT
+from tests.places import EXAMPLE
 
 
 @pytest.fixture(autouse=True)
@@ -19,10 +19,7 @@ def restored_signals() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def project() -> Iterator[Path]:
+def copied() -> Iterator[Path]:
     """A copy, so that no test touches the database that a developer works with."""
     with tempfile.TemporaryDirectory() as name:
-        for part in ("dev", "migrations", "src"):
-            shutil.copytree(PROJECT / part, Path(name, part))
-        shutil.copy(PROJECT / "pyproject.toml", name)
-        yield Path(name)
+        yield Path(shutil.copytree(EXAMPLE, name, dirs_exist_ok=True))

@@ -11,6 +11,7 @@ from chassis.server import _tls as tls
 from chassis.server._settings import ServerSettings
 from chassis.testing import PATIENCE, ServerProcess
 from tests.server.conftest import Certificates, Serve
+from tests.server.conftest import served as on_the_server
 
 BILLING = "CN=billing,OU=Accounts,O=Example\\, Inc."
 
@@ -63,7 +64,7 @@ def test_bad_input_is_one_line_and_exit_code_78(
 
 def test_a_server_with_bad_input_boots_no_worker(certificates: Certificates) -> None:
     _, other_key = certificates.issue("other")
-    process = ServerProcess(certificates.settings(keyfile=str(other_key))).start()
+    process = on_the_server(certificates.settings(keyfile=str(other_key))).start()
     assert process.wait(timeout=10) == 78
     process.close()
     assert process.lines == [
