@@ -28,7 +28,14 @@ class Settings(EnvironmentSettings):
     is_on: bool = False
 
 
-RIGHT = "# APP_DATABASE__URL=\n# APP_DATABASE__SIZE=5\n# APP_KEY=example\n# APP_TLS__URL=\n# APP_TLS__SIZE=5\n# APP_NAMES=\n# APP_IS_ON=false\n"
+RIGHT = """# APP_DATABASE__URL=
+# APP_DATABASE__SIZE=5
+# APP_KEY=example
+# APP_TLS__URL=
+# APP_TLS__SIZE=5
+# APP_NAMES=
+# APP_IS_ON=false
+"""
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from chassis.settings import EnvironmentSettings
+from chassis.settings import EnvironmentSettings, variables
 
 PROJECT = Path.cwd()
 _EXAMPLE = re.compile(r"^# ?(APP_[A-Z0-9_]+)=(\S.*)$", re.MULTILINE)
@@ -42,7 +42,7 @@ def examples(project: Path = PROJECT) -> Iterator[tuple[str, str]]:
     """Yield the example that `.env.example` gives of each setting without a default, but for the database's."""
     path = project / ".env.example"
     written = _EXAMPLE.findall(path.read_text("utf-8")) if path.exists() else []
-    required = settings_of(project).names(required=True) if written else []
+    required = variables(settings_of(project), required=True) if written else []
     for name, value in written:
         if name in required and not name.startswith("APP_DATABASE__"):
             yield name, value

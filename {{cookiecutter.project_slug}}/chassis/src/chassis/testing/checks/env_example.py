@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from chassis.dev.project import settings_of
-from chassis.settings import DELIMITER, PREFIX, EnvironmentSettings, nested
+from chassis.settings import DELIMITER, PREFIX, EnvironmentSettings, nested, variables
 
 OF_THIS_MACHINE = {"APP_SERVER__WORKERS"}  # Its default is the number of CPUs.
 
@@ -26,7 +26,7 @@ def test_the_example_sets_nothing(project: Path) -> None:
 
 def problems(example: str, settings: type[EnvironmentSettings]) -> Iterator[str]:
     written = dict(re.findall(r"^# (APP_[A-Z0-9_]+)=(.*)$", example, re.MULTILINE))
-    actual, required = dict(_defaults(settings)), settings.names(required=True)
+    actual, required = dict(_defaults(settings)), variables(settings, required=True)
     for name in sorted(written.keys() - actual.keys()):
         yield f"{name} is no setting; take its line away"
     for name, default in actual.items():
