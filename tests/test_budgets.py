@@ -46,7 +46,11 @@ def test_a_concept_of_the_chassis_keeps_its_budget(concept: Path) -> None:
 
 
 def test_files_and_functions_are_short() -> None:
-    sources = [*CHASSIS.rglob("*.py"), *(ROOT / SERVICE / "src").rglob("*.py"), *(ROOT / "tools").rglob("*.py")]
+    sources = [
+        *CHASSIS.rglob("*.py"),
+        *(ROOT / SERVICE / "src").rglob("*.py"),
+        *(ROOT / "tools").rglob("*.py"),
+    ]
     assert sources
     for path in sources:
         text = path.read_text()

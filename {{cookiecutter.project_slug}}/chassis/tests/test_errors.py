@@ -31,7 +31,7 @@ class Cup(BaseModel):
 def an_app(**shape: Any) -> FastAPI:
     app = FastAPI()
     errors.install(app, **shape)
-    app.add_middleware(limits.BodySizeMiddleware, 100)
+    app.add_middleware(limits.BodySizeMiddleware, 200_000)
     app.add_middleware(logs.RequestLogMiddleware)
 
     @app.get("/tea", responses=errors.problems(TeapotError, Other, TeapotError))
@@ -161,7 +161,7 @@ async def test_errors_may_have_another_shape_those_of_the_middleware_too() -> No
             await client.get("/tea"),
             await client.get("/nowhere"),
             await client.post("/cups", json={"size": "x"}),
-            await client.post("/cups", json={"size": 1, "handles": [1] * 100}),
+            await client.post("/cups", json={"size": 1, "handles": [1] * 100_000}),
             await client.delete("/cups"),
         ]
     assert [answer.json() for answer in answers] == [
