@@ -4,6 +4,7 @@ So a platform team gives fifty services one chassis; chassis/docs/publishing.md 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.baking import Baker
+from tests.baking import ROOT, SERVICE, Baker
 from tests.services import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy, pytest.mark.timeout(1800)]
@@ -56,6 +57,12 @@ def test_the_wheel_holds_the_whole_chassis(published: Path) -> None:
     for part in ("database/__init__.py", "testing/schemathesis.toml", "dev/postgres.py", "py.typed"):
         assert f"chassis/{part} " in listed
     assert "tests/" not in listed
+
+
+def test_the_chassis_has_the_version_of_the_template_that_brings_it() -> None:
+    projects = (ROOT / "pyproject.toml", ROOT / SERVICE / "chassis/pyproject.toml")
+    versions = {re.findall(r'^version = "(.+)"$', path.read_text(), re.MULTILINE)[0] for path in projects}
+    assert len(versions) == 1
 
 
 def test_its_lock_names_no_folder_of_this_machine(published: Path) -> None:
