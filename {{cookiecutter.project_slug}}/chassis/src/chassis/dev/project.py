@@ -1,4 +1,4 @@
-"""The project that a command works on: the one in the current folder, by the names that its pyproject.toml gives."""
+"""The project that a command works on: the current folder's, by the names that its pyproject.toml gives."""
 
 import re
 import tomllib
@@ -10,8 +10,15 @@ from typing import Any
 
 from chassis.settings import EnvironmentSettings, variables
 
-PROJECT = Path.cwd()
 _EXAMPLE = re.compile(r"^# ?(APP_[A-Z0-9_]+)=(\S.*)$", re.MULTILINE)
+
+
+def found(start: Path) -> Path:
+    """Find the folder of the project; an editor may run a test in a folder below it."""
+    return next((each for each in (start, *start.parents) if (each / "pyproject.toml").is_file()), start)
+
+
+PROJECT = found(Path.cwd())
 
 
 @dataclass(frozen=True)
