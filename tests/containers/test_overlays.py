@@ -25,7 +25,7 @@ CLIENT = ("/authority/client.crt", "/authority/client.key")
 
 def test_the_code_of_the_folder_is_served_as_it_changes(packed: Path, tmp_path: Path) -> None:
     service = copied(packed, tmp_path)
-    changed = service / "src/app/kit/health.py"
+    changed = service / "chassis/src/chassis/health.py"
     project = Project(service, ("compose.dev.yaml",))
     with project.running():
         url = f"http://{project.address}/livez"
