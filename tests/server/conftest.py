@@ -21,7 +21,7 @@ def slow_application(chassis: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def process(service: Path, slow_application: dict[str, Any], server_process: Any) -> Serve:
-    """Make servers of that application, with the example of the chassis's tests around it, or of the service."""
+    """Make servers of that application, or of the `own` one that the service has."""
 
     def make(environment: dict[str, str] | None = None, *, own: bool = False, **options: Any) -> Any:
         served = {"root": service} if own else slow_application.copy()

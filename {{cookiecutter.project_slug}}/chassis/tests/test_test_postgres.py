@@ -22,6 +22,12 @@ def test_database(database_url, request):
 """
 
 
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the runs as users do: chassis.testing is left out of the coverage."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 def pytest_command(test: Path, *options: str) -> list[str]:
     test.write_text(ASKING)
     plugins = ["-p", "chassis.testing._postgres", "-p", "no:schemathesis", "-c", os.devnull]

@@ -18,6 +18,12 @@ def restored_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the commands as users do: what only they run is left out of the coverage."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
 @pytest.fixture(scope="session")
 def copied() -> Iterator[Path]:
     """A copy, so that no test touches the database that a developer works with."""

@@ -14,7 +14,7 @@ from tests.server.conftest import Certificates, Serve
 @pytest.fixture(autouse=True)
 def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(healthcheck, "SECRETS", tmp_path)
-    monkeypatch.setattr(healthcheck, "TIMEOUT", 3)
+    monkeypatch.setattr(healthcheck, "TIMEOUT", 2)
     return tmp_path
 
 
