@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from chassis.database import DatabaseSettings
+from chassis.testing._server_process import MEASURED
 from example.main import create_app
 from example.settings import Settings
 from tests.places import EXAMPLE, ROOT
@@ -27,6 +28,12 @@ def importable(clean_environment: None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(EXAMPLE / "src"), str(ROOT)]))
         yield
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes that only run what is left out of the coverage, or measured elsewhere."""
+    monkeypatch.delenv(MEASURED, raising=False)
 
 
 @pytest.fixture

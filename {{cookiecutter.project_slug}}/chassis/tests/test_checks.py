@@ -16,6 +16,8 @@ del globals()["test_the_chassis_is_nobody_elses_package"]  # The example has no 
 # It is long, and the example has no routes to speak of; each service's own check runs it.
 del globals()["test_the_service_keeps_the_promises_of_its_document"]
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 
 class Group(SettingsGroup):
     url: str

@@ -14,18 +14,14 @@ from chassis.dev.project import PROJECT
 from chassis.testing._postgres import VARIABLE
 from tests.dev.waiting import has_ended, wait_until
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 ASKING = """
 import time
 def test_database(database_url, request):
     (request.path.parent / "url").write_text(database_url)
     time.sleep(30)
 """
-
-
-@pytest.fixture(autouse=True)
-def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start the runs as users do: chassis.testing is left out of the coverage."""
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 def pytest_command(test: Path, *options: str) -> list[str]:

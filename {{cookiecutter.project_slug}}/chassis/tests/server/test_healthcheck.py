@@ -10,6 +10,8 @@ from chassis import healthcheck
 from chassis.testing import free_port
 from tests.server.conftest import Certificates, Serve
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 
 @pytest.fixture(autouse=True)
 def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
