@@ -132,7 +132,7 @@ def test_orders_live_as_the_model_does(emptied_url: str) -> None:
         Life.database = Life.loop.run(asyncpg.connect(emptied_url))
         run_state_machine_as_test(
             Life,
-            settings=settings(max_examples=8, stateful_step_count=20, suppress_health_check=list(HealthCheck)),
+            settings=settings(max_examples=6, stateful_step_count=20, suppress_health_check=list(HealthCheck)),
         )
         Life.loop.run(Life.database.close())
 
