@@ -1,59 +1,9 @@
-"""Run the migrations, in one transaction each, on one database at a time.
+"""What Alembic runs. How migrations are applied is the chassis's: chassis/src/chassis/migrations.py."""
 
-Two replicas that migrate at once do it once: the second waits for an advisory lock. It polls, because a session that
-waits inside `pg_advisory_lock` deadlocks with a `CREATE INDEX CONCURRENTLY` of the first, and `lock_timeout` would
-cut the wait.
-"""
-
-import asyncio
-import sys
-
-from alembic import context
-from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.pool import NullPool
+from chassis import migrations
 
 from app import main
-from app.kit import idempotency
-from app.kit.database import Base, create_engine
-from app.settings import Settings
 
-LOCK = 7_261_150_201_949_212  # Any number that no other program takes in this database.
-LOCK_TIMEOUT = "5s"  # A migration that waits for a table makes every request behind it wait too.
-POLL_INTERVAL = 0.2  # Seconds.
+del main  # Imported for the tables that the features register with `Base`.
 
-del main, idempotency  # Imported for the tables that they register with `Base`.
-
-
-def migrate(connection: Connection) -> None:
-    context.configure(
-        connection=connection,
-        target_metadata=Base.metadata,
-        transaction_per_migration=True,
-        compare_server_default=True,
-    )
-    with context.begin_transaction():
-        context.run_migrations()
-
-
-async def hold_lock(connection: AsyncConnection) -> None:
-    waiting = False
-    while not await connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
-        if not waiting:
-            print("another process is migrating; waiting", file=sys.stderr)  # noqa: T201 - For the terminal.
-            waiting = True
-        await asyncio.sleep(POLL_INTERVAL)
-
-
-async def run() -> None:
-    # A pooler in transaction mode would hand the lock's session to others, and an index takes longer than a request.
-    engine = create_engine(Settings.load().database.for_migrations(), poolclass=NullPool)
-    async with engine.connect() as locked, engine.connect() as connection:
-        await hold_lock(await locked.execution_options(isolation_level="AUTOCOMMIT"))
-        await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-        await connection.commit()
-        await connection.run_sync(migrate)
-    await engine.dispose()
-
-
-asyncio.run(run())
+migrations.run()

@@ -5,10 +5,9 @@ from decimal import Decimal
 from typing import ClassVar
 
 import pytest
+from chassis.testing import StandIn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-
-from tests.stand_in import StandIn
 
 RATES = {"EUR": Decimal(1), "GBP": Decimal("0.80"), "JPY": Decimal("160.25"), "USD": Decimal("1.10")}
 

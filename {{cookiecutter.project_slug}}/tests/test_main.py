@@ -1,12 +1,11 @@
-"""The application as a whole."""
+"""The application as main.py puts it together."""
 
 import pytest
+from chassis.testing import opened, with_state
 from httpx2 import ASGITransport, AsyncClient
 
-from app.lifespan import State
 from app.main import create_app
 from app.settings import Settings
-from tests.conftest import ClientFactory, opened, with_state
 
 
 def changed(settings: Settings, **values: object) -> Settings:
@@ -25,20 +24,6 @@ async def get(settings: Settings, path: str, **headers: str) -> tuple[int, dict[
 async def test_the_docs_can_be_switched_off(settings: Settings, path: str) -> None:
     assert (await get(settings, path))[0] == 200
     assert (await get(changed(settings, docs=False), path))[0] == 404
-
-
-async def test_the_document_is_named_after_the_project(settings: Settings) -> None:
-    document = create_app(settings).openapi()
-    assert document["info"]["title"] not in ("", "app", "FastAPI")
-    assert document["info"]["description"]
-
-
-def test_a_304_is_promised_only_where_the_header_is_read(settings: Settings) -> None:
-    """`cacheable()` on a route of another class than ConditionalRoute would promise what never comes."""
-    for path in create_app(settings).openapi()["paths"].values():
-        for operation in path.values():
-            names = {each["name"] for each in operation.get("parameters", [])}
-            assert ("304" in operation["responses"]) == ("If-None-Match" in names)
 
 
 async def test_only_named_origins_may_call(settings: Settings) -> None:
@@ -62,25 +47,3 @@ def test_a_service_without_authentication_warns_where_it_matters(
 ) -> None:
     create_app(changed(settings, environment=environment))
     assert ("there is no authentication" in capsys.readouterr().out) == warned
-
-
-async def test_two_applications_live_in_one_process(
-    settings: Settings, client_for: ClientFactory, state: State
-) -> None:
-    other = create_app(changed(settings, docs=False))
-    async with opened(other) as others_state:
-        assert others_state["database"].engine is not state["database"].engine
-        transport = ASGITransport(with_state(other, others_state))
-        async with client_for(state) as one, AsyncClient(transport=transport, base_url="http://test") as two:
-            assert (await one.get("/readyz")).status_code == (await two.get("/readyz")).status_code == 200
-            assert (await one.get("/docs")).status_code == 200
-            assert (await two.get("/docs")).status_code == 404
-
-
-async def test_the_pools_are_closed_with_the_application(settings: Settings, client_for: ClientFactory) -> None:
-    app = create_app(settings)
-    async with opened(app) as state, client_for(state) as client:
-        await client.get("/readyz")
-        assert "Connections in pool: 1" in state["database"].engine.pool.status()
-    assert state["exchange_rates"].client.is_closed
-    assert "Connections in pool: 0" in state["database"].engine.pool.status()

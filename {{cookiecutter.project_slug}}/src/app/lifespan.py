@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TypedDict
 
+from chassis.database import Database
+from chassis.drain import Drain
+from chassis.upstreams import Upstream
 from fastapi import FastAPI
 
-from app.kit.database import Database
-from app.kit.drain import Drain
-from app.kit.outbound import Upstream
 from app.settings import Settings
 
 

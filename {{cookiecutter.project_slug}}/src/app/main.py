@@ -3,11 +3,11 @@
 from importlib.metadata import entry_points, metadata
 
 import structlog
+from chassis import errors, health, limits, logs
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware import Middleware
 
-from app.kit import errors, health, limits, logs
 from app.lifespan import lifespan
 from app.orders.amounts import router as amounts
 from app.orders.router import router as orders

@@ -5,14 +5,13 @@ A value may also stand in a file of `/run/secrets` that has the variable's name 
 
 from typing import Annotated, Literal, Self
 
+from chassis.database import DatabaseSettings
+from chassis.logs import LogSettings
+from chassis.server import ServerSettings
+from chassis.settings import EnvironmentSettings, SplitCommas
+from chassis.upstreams import UpstreamSettings
 from pydantic import Field, HttpUrl, model_validator
 from pydantic_settings import NoDecode
-
-from app.kit.database import DatabaseSettings
-from app.kit.environment import EnvironmentSettings, SplitCommas
-from app.kit.logs import LogSettings
-from app.kit.upstream_settings import UpstreamSettings
-from app.server.settings import ServerSettings
 
 
 class ExchangeRatesSettings(UpstreamSettings):

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
+from chassis import logs
+from chassis.upstreams import Upstream, UpstreamFailed
 from opentelemetry.sdk.trace import TracerProvider
 
 from app.exchange_rates.client import fetch_rate, fetch_rates
 from app.exchange_rates.errors import RateUnavailable
-from app.kit import logs
-from app.kit.outbound import Upstream, UpstreamFailed
 from app.settings import Settings
 from tests.rates_api import RatesAPI
 

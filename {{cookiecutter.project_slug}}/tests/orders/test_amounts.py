@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from chassis.server import ServerSettings
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from hypothesis import given
@@ -14,7 +15,6 @@ from app.lifespan import State
 from app.main import create_app
 from app.orders.amounts import rounded
 from app.orders.schemas import DECIMALS
-from app.server.settings import ServerSettings
 from app.settings import Settings
 from tests.factories import new_order
 from tests.rates_api import RatesAPI

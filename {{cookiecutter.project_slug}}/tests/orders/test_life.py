@@ -12,12 +12,12 @@ from uuid import uuid4
 
 import asyncpg
 import httpx2
+from chassis.testing import ServerProcess
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, rule, run_state_machine_as_test
 
 from tests.factories import new_order
-from tests.server_process import SERVICE_APP, ServerProcess
 
 ORDERS = "/v1/orders"
 MOVES = {"placed": {"paid", "cancelled"}, "paid": {"shipped", "cancelled"}, "shipped": {"delivered"}}
@@ -124,7 +124,7 @@ def test_orders_live_as_the_model_does(emptied_url: str) -> None:
     variables = {"APP_DATABASE__URL": emptied_url, "APP_DATABASE__STATEMENT_TIMEOUT": "0.1"}
     with (
         asyncio.Runner() as Life.loop,
-        ServerProcess(variables, SERVICE_APP) as server,
+        ServerProcess(variables) as server,
         httpx2.Client(base_url=server.url, timeout=60) as Life.http,
     ):
         Life.database = Life.loop.run(asyncpg.connect(emptied_url))

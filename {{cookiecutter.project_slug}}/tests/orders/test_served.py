@@ -1,14 +1,14 @@
 """The orders of the service as a process, on its own server."""
 
 import httpx2
+from chassis.testing import PATIENCE, ServerProcess
 
 from tests.factories import new_order
-from tests.server_process import PATIENCE, SERVICE_APP, ServerProcess
 
 
 def test_an_order_is_served(emptied_url: str) -> None:
     with (
-        ServerProcess({"APP_DATABASE__URL": emptied_url}, SERVICE_APP) as server,
+        ServerProcess({"APP_DATABASE__URL": emptied_url}) as server,
         httpx2.Client(base_url=server.url, timeout=PATIENCE) as client,
     ):
         assert client.get("/readyz").json()["status"] == "ok"

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated
 
+from chassis.upstreams import Upstream, UpstreamFailed
 from fastapi import Depends, Request
 
 from app.exchange_rates.errors import RateUnavailable
 from app.exchange_rates.schemas import Rates
-from app.kit.outbound import Upstream, UpstreamFailed
 
 
 def _upstream(request: Request) -> Upstream:

@@ -4,13 +4,13 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
+from chassis.database import Reads
+from chassis.errors import problems
+from chassis.upstreams import UpstreamFailed, UpstreamTimeout, UpstreamUnavailable
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from app.exchange_rates.client import ExchangeRates, fetch_rates
-from app.kit.database import Reads
-from app.kit.errors import problems
-from app.kit.outbound import UpstreamFailed, UpstreamTimeout, UpstreamUnavailable
 from app.orders import service
 from app.orders.errors import OrderNotFound
 from app.orders.schemas import DECIMALS, Currency

@@ -1,4 +1,4 @@
-from app.kit.errors import ServiceError
+from chassis.errors import ServiceError
 
 
 class OrderNotFound(ServiceError):

@@ -3,11 +3,10 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from chassis.database import Base
 from sqlalchemy import CheckConstraint, DateTime, Enum, Index, Numeric, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
-
-from app.kit.database import Base
 
 
 class OrderStatus(StrEnum):

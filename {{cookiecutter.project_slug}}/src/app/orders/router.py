@@ -1,12 +1,12 @@
 from uuid import UUID
 
+from chassis.database import Reads, ReplicaReads
+from chassis.errors import problems
+from chassis.idempotency import IdempotentRoute, IdempotentSession, IdempotentTransaction
+from chassis.pages import Cursor, Limit, Page, page
+from chassis.preconditions import IfMatch, PreconditionFailed, cacheable, etag, tagged
 from fastapi import APIRouter, Response
 
-from app.kit.database import Reads, ReplicaReads
-from app.kit.errors import problems
-from app.kit.idempotency import IdempotentRoute, IdempotentSession, IdempotentTransaction
-from app.kit.pages import Cursor, Limit, Page, page
-from app.kit.preconditions import IfMatch, PreconditionFailed, cacheable, etag, tagged
 from app.orders import service
 from app.orders.errors import IllegalMove, OrderExists, OrderNotFound
 from app.orders.models import OrderStatus

@@ -2,13 +2,11 @@
 
 from uuid import UUID
 
+from chassis.database import DriverPool, Statement, Transaction, violations
+from chassis.preconditions import Precondition
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.database_errors import violations
-from app.kit.driver import DriverPool, Transaction
-from app.kit.preconditions import Precondition
-from app.kit.statements import Statement
 from app.orders.errors import IllegalMove, OrderExists, OrderNotFound
 from app.orders.models import Order, OrderStatus
 from app.orders.schemas import OrderCreate, OrderRow

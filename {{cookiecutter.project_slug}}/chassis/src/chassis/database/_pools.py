@@ -1,0 +1,198 @@
+"""The engine and its pools, and what a route takes to use them: see the package's docstring."""
+
+import asyncio
+from collections.abc import AsyncIterator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, cast
+
+import asyncpg
+import structlog
+from fastapi import Depends, Request
+from sqlalchemy import MetaData, event, text
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import QueuePool
+
+from chassis.database import _budget
+from chassis.database._driver import DriverPool
+from chassis.database._errors import DatabaseUnavailable, translate, translated
+from chassis.database._settings import DatabaseSettings
+from chassis.errors import ServiceError
+
+log = structlog.stdlib.get_logger("chassis.database")
+
+
+class Base(DeclarativeBase):
+    # Constraints need names that migrations and error handling can refer to.
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Database:
+    """The pools of one worker. `open` makes them without connecting: a service starts while its database is down."""
+
+    settings: DatabaseSettings
+    engine: AsyncEngine
+    sessions: async_sessionmaker[AsyncSession]
+    read_sessions: async_sessionmaker[AsyncSession]
+    driver: DriverPool
+    """The engine's pool without the session, for compiled statements."""
+    replica: DriverPool
+    """The same on the read replica, if there is one."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: DatabaseSettings, *, workers: int = 1) -> AsyncIterator[Self]:
+        """Make the pools of one of so many workers."""
+        async with AsyncExitStack() as stack:
+            engine = await stack.enter_async_context(_engine(settings, workers))
+            replica = engine
+            if settings.read_url:
+                at_replica = settings.model_copy(update={"url": settings.read_url})
+                replica = await stack.enter_async_context(_engine(at_replica, workers))
+            sessions = async_sessionmaker(engine, expire_on_commit=False)
+            autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+            read_sessions = async_sessionmaker(autocommit, autoflush=False)
+            yield cls(settings, engine, sessions, read_sessions, DriverPool(engine), DriverPool(replica))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Commit at the end, roll back on any exception."""
+        with translated():
+            async with self.sessions.begin() as session:
+                yield session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """Read; nothing is held after the block, so that slow work behind it costs no connection."""
+        with translated():
+            async with self.read_sessions() as session:
+                yield session
+
+    async def state(self, *, within: float) -> Literal["ok", "busy", "unavailable"]:
+        """One word for `/readyz`, after at most `within` seconds: ok, busy, or unavailable.
+
+        A full pool is `busy` and no failure: the database works, and a replica that leaves the load balancer because
+        it has much to do pushes its load onto the next.
+        """
+        pool = cast("QueuePool", self.engine.pool)
+        if pool.checkedout() >= pool.size():
+            return "busy"
+        try:
+            with translated():
+                async with asyncio.timeout(within), self.engine.connect() as connection:
+                    await connection.execute(text("SELECT 1"))
+        except (ServiceError, TimeoutError):
+            return "unavailable"
+        return "ok"
+
+
+@asynccontextmanager
+async def _engine(settings: DatabaseSettings, workers: int) -> AsyncIterator[AsyncEngine]:
+    pool = {"pool_size": settings.pool_size, "max_overflow": 0, "pool_timeout": settings.pool_timeout}
+    engine = create_engine(settings, workers, **pool)
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def create_engine(settings: DatabaseSettings, workers: int = 0, **options: Any) -> AsyncEngine:
+    """Make an engine that raises the errors of _errors.py."""
+    arguments: dict[str, Any] = {"async_creator_fn": _Connect(settings, workers)}
+    if settings.pgbouncer:
+        # Unnamed statements leave nothing behind in a server's connection that another client gets next.
+        arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        connect_args=arguments,
+        hide_parameters=True,  # A statement's values may be personal or secret, and errors end in logs.
+        **options,
+    )
+    event.listen(engine.sync_engine, "handle_error", translate)
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Have the pool replace a connection that the server closed while it was idle: a ping that costs no round trip."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+class _Connect:
+    """Make the connections of a pool; the first one compares what all pools may hold with what the server has."""
+
+    def __init__(self, settings: DatabaseSettings, workers: int) -> None:
+        self.dsn = settings.url.get_secret_value()
+        self.connections = 0 if settings.pgbouncer else workers * settings.pool_size * settings.replicas
+        self.options: dict[str, Any] = {"timeout": settings.connect_timeout}
+        if settings.password:
+            self.options["password"] = settings.password.get_secret_value()
+        patience = settings.statement_timeout
+        if settings.pgbouncer:
+            # PgBouncer refuses the server's own timeout at the start of a connection: ours has to do.
+            self.options |= {"statement_cache_size": 0, "command_timeout": patience or None}
+        else:
+            self.options["server_settings"] = {"statement_timeout": f"{patience * 1000:.0f}"}
+
+    def __call__(self) -> Self:
+        # SQLAlchemy may drop what it gets without awaiting it, and a coroutine would complain.
+        return self
+
+    def __await__(self) -> Generator[Any, None, asyncpg.Connection]:
+        return self._connected().__await__()
+
+    async def _connected(self) -> asyncpg.Connection:
+        try:
+            connection = await asyncpg.connect(self.dsn, **self.options)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("database connection failed", error=f"{type(error).__name__}: {error}")
+            raise DatabaseUnavailable from error
+        wanted, self.connections = self.connections, 0
+        if wanted:
+            await _budget.warn(connection, wanted)
+        return connection
+
+
+# FastAPI would run what is not `async` in a thread.
+async def _database(request: Request) -> Database:
+    database: Database = request.state.database
+    return database
+
+
+async def _reads(request: Request) -> DriverPool:
+    return cast("Database", request.state.database).driver
+
+
+async def _replica_reads(request: Request) -> DriverPool:
+    return cast("Database", request.state.database).replica
+
+
+async def _session(request: Request) -> AsyncIterator[AsyncSession]:
+    async with (await _database(request)).transaction() as session:
+        yield session
+
+
+async def _read_session(request: Request) -> AsyncIterator[AsyncSession]:
+    async with (await _database(request)).reading() as session:
+        yield session
+
+
+# With FastAPI's default scope a dependency ends, and the transaction commits, after the response has gone out.
+Session = Annotated[AsyncSession, Depends(_session, scope="function")]
+ReadSession = Annotated[AsyncSession, Depends(_read_session, scope="function")]
+StreamingSession = Annotated[AsyncSession, Depends(_session, scope="request")]
+Reads = Annotated[DriverPool, Depends(_reads)]
+ReplicaReads = Annotated[DriverPool, Depends(_replica_reads)]
+CurrentDatabase = Annotated[Database, Depends(_database)]

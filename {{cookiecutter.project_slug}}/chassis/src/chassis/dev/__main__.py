@@ -1,0 +1,123 @@
+"""`make dev`: the service, reloading on changes, on the database that the settings name or on one of its own.
+
+Ends with 0 on SIGINT, SIGTERM or SIGHUP; with 78 if the settings are wrong; with 1 if it cannot start, or if
+uvicorn or PostgreSQL ends by itself.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from signal import SIGKILL, SIGTERM
+from threading import Thread
+from typing import NoReturn
+
+from dotenv import load_dotenv
+
+from chassis.dev.database import is_named, own_database, prepare, shown
+from chassis.dev.processes import child
+from chassis.dev.programs import CannotStart
+from chassis.dev.project import PROJECT, names
+from chassis.dev.terminal import complain, end_on_signals, say, watch_callers
+
+BIND = "APP_SERVER__BIND"
+STOP = ((SIGTERM, 5.0), (SIGKILL, 3.0))
+OPEN_REQUESTS_SECONDS = "3"
+SOURCES = ("src", "chassis/src")  # Where the chassis is a package of an index, there is no second one.
+
+
+def main() -> int:
+    os.chdir(PROJECT)
+    end_on_signals()
+    load_dotenv(PROJECT / ".env")  # What the environment says already wins.
+    os.environ.setdefault("APP_ENVIRONMENT", "development")
+    try:
+        return supervise()
+    except KeyboardInterrupt:
+        say("Stopped.")
+        return 0
+    except (CannotStart, OSError) as error:
+        complain(f"make dev: {error}")
+        return 1
+
+
+def supervise() -> int:
+    """Start what is needed and wait until a part of it ends; what was started last is stopped first."""
+    address = free_address(os.environ.get(BIND, "127.0.0.1:8000"))
+    children = {}
+    with ExitStack() as stack:
+        if not is_named():
+            say("Starting PostgreSQL")
+            server = stack.enter_context(own_database())
+            children[f"PostgreSQL (its log: {server.log})"] = server.process
+        say("Applying migrations")
+        if code := prepare(all_settings=True):
+            return code
+        say("Starting uvicorn")
+        children["uvicorn"] = stack.enter_context(child(uvicorn_command(*address), stop=STOP))
+        Thread(target=announce, args=address, daemon=True).start()
+        return watch(children)
+
+
+def free_address(bind: str) -> tuple[str, int]:
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise CannotStart(f"{BIND} is {bind!r}, which is not host:port, for example 127.0.0.1:8000")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, int(port)), family=family).close()
+    except OSError as error:
+        reason = str(error.strerror).partition(" (while")[0]
+        raise CannotStart(
+            f"cannot listen on port {port} of {host}: {reason}. Another port: {BIND}=127.0.0.1:8001 make dev"
+        ) from error
+    return host, int(port)
+
+
+def uvicorn_command(host: str, port: int) -> list[str]:
+    command = [sys.executable, "-m", "uvicorn", "--factory", names().application]
+    command += ["--host", host, "--port", str(port), "--reload", "--log-level", "warning"]
+    for folder in filter(os.path.isdir, SOURCES):
+        command += ["--reload-dir", folder]
+    return [*command, "--timeout-graceful-shutdown", OPEN_REQUESTS_SECONDS]
+
+
+def watch(children: dict[str, subprocess.Popen[bytes]]) -> NoReturn:
+    is_wanted = watch_callers()
+    while is_wanted():
+        for name, process in children.items():
+            if (code := process.poll()) is not None:
+                raise CannotStart(f"{name} has ended by itself, with exit code {code}; the rest is stopped")
+        time.sleep(0.1)
+    raise KeyboardInterrupt
+
+
+def announce(host: str, port: int) -> None:
+    """Say where things are once the service answers; an error in its code may make that a long time."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - To call, not to listen.
+    while not is_ok(host, port, "/livez"):
+        time.sleep(0.1)
+    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    docs = [f"  Docs       {base}/docs"] if is_ok(host, port, "/docs") else []
+    lines = [f"  API        {base}", *docs, f"  Readiness  {base}/readyz", f"  Database   {shown()}"]
+    say("\n".join(["", "The service runs, and reloads when its code changes. Ctrl-C stops it.", *lines, ""]))
+
+
+def is_ok(host: str, port: int, path: str) -> bool:
+    connection = HTTPConnection(host, port, timeout=60)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

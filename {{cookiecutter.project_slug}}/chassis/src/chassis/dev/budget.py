@@ -1,0 +1,47 @@
+"""`make budget`: whether the database has enough connections for all that this service may open.
+
+Ends with 1 if it has not. Through a PgBouncer it asks where the migrations run: the server itself.
+"""
+
+import asyncio
+import sys
+from typing import Any
+
+import asyncpg
+
+from chassis.database import DatabaseSettings, connections_available
+from chassis.dev.database import without_password
+from chassis.dev.project import settings_of
+
+
+async def available(settings: DatabaseSettings) -> int:
+    url = settings.for_migrations().url.get_secret_value()
+    password = settings.password.get_secret_value() if settings.password else None
+    try:
+        connection = await asyncpg.connect(url, password=password, timeout=settings.connect_timeout)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        sys.exit(f"The database cannot be reached: {without_password(url)}: {error or type(error).__name__}")
+    try:
+        return await connections_available(connection)
+    finally:
+        await connection.close()
+
+
+def main() -> int:
+    settings: Any = settings_of().load()
+    workers, pool, replicas = settings.server.workers, settings.database.pool_size, settings.database.replicas
+    if settings.database.pgbouncer:
+        print("APP_DATABASE__PGBOUNCER is on: the pooler's own pool_size decides, and its max_client_conn")
+    wanted = workers * pool * replicas
+    has = asyncio.run(available(settings.database))
+    print(f"{workers} workers x {pool} connections x {replicas} replicas = {wanted}, and the database has {has} for us")
+    if wanted > has:
+        print("Too few: lower APP_DATABASE__POOL_SIZE or APP_SERVER__WORKERS, or raise max_connections")
+        return 1
+    if 2 * wanted > has:
+        print(f"A reload or a deployment may need up to {2 * wanted} for a moment: the new before the old have left")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""`make pin-images`: gives each image that a Dockerfile or compose file names by a tag alone the digest it has now.
+
+A tag can be moved to another image, a digest cannot. Dependabot moves both on.
+"""
+
+import hashlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from chassis.dev.project import PROJECT
+from chassis.dev.terminal import complain
+
+# `FROM name:tag` and `image: name:tag`, with neither a digest nor a variable.
+_IMAGE = re.compile(r"^(FROM +|COPY +--from=| +image: +)([a-z0-9][a-z0-9./_:-]*:[\w.-]+)(?= |$)", re.MULTILINE)
+
+
+def digest(image: str) -> str:
+    """Ask the registry for the index of all platforms, whose hash is the digest."""
+    command = ["docker", "buildx", "imagetools", "inspect", "--raw", image]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode:
+        sys.exit(f"The digest of {image} cannot be had: {done.stderr.decode().strip()}")
+    return f"sha256:{hashlib.sha256(done.stdout).hexdigest()}"
+
+
+def pin(path: Path) -> None:
+    text = path.read_text()
+    pinned = _IMAGE.sub(lambda found: f"{found[0]}@{digest(found[2])}", text)
+    if pinned != text:
+        path.write_text(pinned)
+        complain(f"{path.name}: images pinned")
+
+
+def main(folder: Path = PROJECT) -> None:
+    for path in sorted((*folder.glob("Dockerfile*"), *folder.glob("compose*.yaml"))):
+        pin(path)
+
+
+if __name__ == "__main__":
+    main()

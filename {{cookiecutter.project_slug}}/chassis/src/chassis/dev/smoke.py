@@ -1,0 +1,90 @@
+"""`make smoke url=https://orders.example`: whether a service that was just started works. It changes nothing.
+
+It asks the probes, that an error is a problem document, and every GET of the API that needs no parameter. A private
+certificate authority stands in SSL_CERT_FILE.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from chassis.dev.terminal import complain
+
+SECONDS = 30.0  # A load balancer may take that long to see a new replica.
+TIMEOUT = 10.0
+NOT_THERE = "/there-is-no-such-path"
+
+
+class Failed(Exception):
+    """One line: what was asked, and what came."""
+
+
+class NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """Take a redirect for the answer: one that leads to a login page is no service that works."""
+
+
+def get(url: str) -> tuple[int, str, bytes]:
+    try:
+        with build_opener(NoRedirect).open(Request(url), timeout=TIMEOUT) as answer:  # noqa: S310 - As `main` checks.
+            return answer.status, answer.headers.get_content_type(), answer.read()
+    except HTTPError as error:
+        with error:
+            return error.code, error.headers.get_content_type(), error.read()
+    except (URLError, OSError) as error:
+        raise Failed(f"GET {url}: {getattr(error, 'reason', error)}") from None
+
+
+def expect(url: str, status: int, kind: str) -> bytes:
+    got, got_kind, body = get(url)
+    if (got, got_kind) != (status, kind):
+        raise Failed(f"GET {url}: {got} {got_kind}, and not {status} {kind}")
+    return body
+
+
+def check(url: str) -> Iterator[str]:
+    """Ask everything, and say what was asked."""
+    for path in ("/livez", "/readyz"):
+        expect(url + path, 200, "application/json")
+        yield path
+    expect(url + NOT_THERE, 404, "application/problem+json")
+    yield "404"
+    for path in plain_paths(url):
+        status, kind, _ = get(url + path)
+        if status >= 500 or 300 <= status < 400:  # noqa: PLR2004 - Classes of status codes.
+            raise Failed(f"GET {url}{path}: {status} {kind}")
+        yield f"{path} {status}"
+
+
+def plain_paths(url: str) -> list[str]:
+    """The paths that can be asked for as they are; none if the service does not show its document."""
+    status, _, body = get(f"{url}/openapi.json")
+    paths = json.loads(body)["paths"] if status == 200 else {}  # noqa: PLR2004 - OK.
+    return [path for path, item in paths.items() if "get" in item and "{" not in path]
+
+
+def main() -> int:
+    url = os.environ.get("url", "").rstrip("/")  # noqa: SIM112 - As it stands after `make`.
+    if not url.startswith(("http://", "https://")):
+        complain("Smoke test of what? make smoke url=https://orders.example")
+        return 2
+    end = time.monotonic() + SECONDS
+    while True:
+        try:
+            print(f"{url} works: {', '.join(check(url))}")
+        except Failed as failed:
+            if time.monotonic() > end:
+                complain(str(failed))
+                return 1
+            time.sleep(0.5)
+        else:
+            return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

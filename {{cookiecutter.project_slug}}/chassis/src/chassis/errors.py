@@ -1,0 +1,227 @@
+"""Every error as an RFC 9457 problem, or in the shape that the service gives its errors.
+
+ServiceError            a feature's errors derive from it and carry their status and problem type
+HTTPException           the framework's: unknown path, wrong method
+RequestValidationError  400 for what is no JSON, 415 for another media type, 428 for a missing If-Match, else 422
+Exception               500 that says nothing of the inside; the server logs the traceback with the request id
+
+A service whose clients know another shape says so once, and its OpenAPI document follows:
+
+    def render(problem: Problem) -> LegacyError: ...
+
+    errors.install(app, render=render, media_type="application/json")
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar, get_type_hints
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from chassis.logs import request_id
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    pointer: str = Field(examples=["/body/amount"])
+    """A JSON Pointer into the request: its `body`, `query`, `path` or `header`."""
+    detail: str
+
+
+class Problem(BaseModel):
+    type: str = Field(examples=["/problems/not-found"])
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str
+    request_id: str | None = None
+    errors: list[FieldProblem] | None = None
+
+
+class ServiceError(Exception):
+    """An error that a client may see: subclasses say how, the message becomes the problem's `detail`."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal-server-error"
+    title: ClassVar[str] = "Internal Server Error"
+    headers: ClassVar[Mapping[str, str]] = {}
+
+
+def problem_response(  # noqa: PLR0913 - Each is a member of the problem.
+    *,
+    status: int,
+    slug: str,
+    title: str,
+    request: Request,
+    detail: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[FieldProblem] | None = None,
+) -> Response:
+    problem = Problem(
+        type=f"/problems/{slug}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=quote(request.scope["path"]),
+        request_id=request_id.get(),
+        errors=list(errors) if errors else None,
+    )
+    shape = _shape(request)
+    content = shape.render(problem).model_dump_json(exclude_none=True)
+    return Response(content, status_code=status, headers=headers, media_type=shape.media_type)
+
+
+def problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """Document these errors of a route: `responses=problems(OrderNotFound, OrderExists)`."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        entry = responses.setdefault(error.status, _documented(error.title))
+        if error.title not in entry["description"]:
+            entry["description"] += f"; {error.title}"
+    return responses
+
+
+def _documented(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+@dataclass(frozen=True)
+class _Shape:
+    render: Callable[[Problem], BaseModel]
+    model: type[BaseModel]
+    media_type: str
+
+
+def _unchanged(problem: Problem) -> Problem:
+    return problem
+
+
+_RFC_9457 = _Shape(_unchanged, Problem, MEDIA_TYPE)
+
+
+def _shape(request: Request) -> _Shape:
+    app = request.scope.get("app")
+    return getattr(app.state, "error_shape", _RFC_9457) if app else _RFC_9457
+
+
+def install(app: FastAPI, *, render: Callable[[Problem], BaseModel] = _unchanged, media_type: str = MEDIA_TYPE) -> None:
+    """Answer all errors of `app`, those of the middleware too, and say so in its OpenAPI document.
+
+    `render` makes of a problem what goes to the client; the document has the model that it says it returns. What the
+    server refuses before there is a request that an application could see stays a problem: a head that is too large,
+    late or malformed.
+    """
+    model = get_type_hints(render).get("return")
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise TypeError("`render` must say which pydantic model it returns: def render(problem: Problem) -> MyError")
+    app.state.error_shape = _Shape(render, model, media_type)
+    app.exception_handler(ServiceError)(answer)
+    app.exception_handler(HTTPException)(_http_exception)
+    app.exception_handler(RequestValidationError)(_validation_error)
+    app.exception_handler(Exception)(_unexpected)
+    app.router.responses = {422: _documented("Invalid request"), "default": _documented("Any other error")}
+    _document(app, app.state.error_shape)
+
+
+def _document(app: FastAPI, shape: _Shape) -> None:
+    build = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = build()
+        schema = shape.model.model_json_schema(ref_template="#/components/schemas/{model}")
+        definitions = {**schema.pop("$defs", {}), shape.model.__name__: schema}
+        document.setdefault("components", {}).setdefault("schemas", {}).update(definitions)
+        if shape.model is not Problem or shape.media_type != MEDIA_TYPE:
+            for operation in (each for path in document["paths"].values() for each in path.values()):
+                _reshape(operation, shape)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document.
+
+
+def _reshape(operation: dict[str, Any], shape: _Shape) -> None:
+    """Routes are documented when they are defined, which is before anybody says what their errors look like."""
+    for response in operation.get("responses", {}).values():
+        if response.get("content", {}).pop(MEDIA_TYPE, None):
+            schema = {"$ref": f"#/components/schemas/{shape.model.__name__}"}
+            response["content"][shape.media_type] = {"schema": schema}
+
+
+async def answer(request: Request, error: ServiceError) -> Response:
+    return problem_response(
+        status=error.status,
+        slug=error.slug,
+        title=error.title,
+        detail=str(error) or None,
+        request=request,
+        headers=error.headers,
+    )
+
+
+async def _http_exception(request: Request, error: HTTPException) -> Response:
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
+    phrase = HTTPStatus(error.status_code).phrase
+    if error.status_code == HTTPStatus.NOT_MODIFIED:
+        return Response(status_code=error.status_code, headers=headers)
+    return problem_response(
+        status=error.status_code,
+        slug=phrase.lower().replace(" ", "-"),
+        title=phrase,
+        detail=error.detail if error.detail != phrase else None,
+        request=request,
+        headers=headers,
+    )
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """The methods of every route with this path; Starlette names those of the first alone."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        match, _ = route.matches(request.scope)
+        if match != Match.NONE:
+            methods |= route.methods or set()
+    return methods
+
+
+async def _validation_error(request: Request, error: RequestValidationError) -> Response:
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        detail = f"{first['ctx']['error']} at character {first['loc'][-1]}"
+        return problem_response(
+            status=400, slug="malformed-json", title="Malformed JSON", detail=detail, request=request
+        )
+    if isinstance(error.body, bytes):  # FastAPI leaves the body unparsed when its media type is not JSON.
+        phrase = HTTPStatus.UNSUPPORTED_MEDIA_TYPE.phrase
+        detail = "Send application/json"
+        return problem_response(status=415, slug="unsupported-media-type", title=phrase, detail=detail, request=request)
+    if any(each["loc"] == ("header", "If-Match") for each in error.errors()):
+        phrase = HTTPStatus.PRECONDITION_REQUIRED.phrase
+        detail = "Send the ETag that you have read as If-Match"
+        return problem_response(status=428, slug="precondition-required", title=phrase, detail=detail, request=request)
+    fields = [
+        FieldProblem(pointer=_pointer(each["loc"]), detail=each["msg"].removeprefix("Value error, "))
+        for each in error.errors()
+    ]
+    return problem_response(status=422, slug="invalid-request", title="Invalid request", request=request, errors=fields)
+
+
+def _pointer(location: Sequence[int | str]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    del error  # Raised again by Starlette, and logged by the server.
+    headers = {"X-Request-ID": current} if (current := request_id.get()) else None
+    title = ServiceError.title
+    return problem_response(status=500, slug=ServiceError.slug, title=title, request=request, headers=headers)

@@ -1,0 +1,147 @@
+"""Structured logs: JSON lines for machines, readable lines on a terminal, one access line per request.
+
+The request id comes from `X-Request-ID` where that is sane and is made otherwise. It is returned, stands in every
+line of the request, and goes along with outbound calls.
+"""
+
+import logging
+import re
+import sys
+import uuid
+from contextvars import ContextVar
+from time import perf_counter
+from typing import Any, Literal
+
+import orjson
+import structlog
+from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import EventDict, Processor
+
+from chassis.settings import SettingsGroup
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+_SANE = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+
+log = structlog.stdlib.get_logger("chassis.access")
+
+
+class LogSettings(SettingsGroup):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least severe level that is written."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """`json` lines, `console` for reading, or `auto`: console on a terminal, JSON elsewhere."""
+
+
+def configure(settings: LogSettings) -> None:
+    """Give structlog's loggers, and the standard library's (uvicorn, SQLAlchemy), one form on standard output."""
+    console = settings.format == "console" or (settings.format == "auto" and sys.stdout.isatty())
+    shared: list[Processor] = [
+        structlog.processors.add_log_level,
+        _add_context,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderers: list[Processor] = (
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if console
+        else [structlog.processors.format_exc_info, _render_json]
+    )
+    structlog.configure(
+        processors=[*shared, *renderers],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings.level)),
+        logger_factory=structlog.WriteLoggerFactory() if console else structlog.BytesLoggerFactory(),
+    )
+    _adopt_standard_loggers(settings.level, shared, renderers if console else [*renderers, _decode])
+
+
+def _adopt_standard_loggers(level: str, shared: list[Processor], renderers: list[Processor]) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _drop_colours, *renderers],
+        )
+    )
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    # The access line is ours. Without a handler uvicorn does not even format its own.
+    logging.getLogger("uvicorn.access").handlers.clear()
+    logging.getLogger("uvicorn.access").propagate = False
+    # At INFO it writes each URL, and a query string may hold what no log should.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+
+def _drop_colours(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    event.pop("color_message", None)  # uvicorn's, the message once more with escape codes.
+    return event
+
+
+def _add_context(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    if (current := request_id.get()) is not None:
+        event["request_id"] = current
+    span = get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = format_trace_id(span.trace_id)
+        event["span_id"] = format_span_id(span.span_id)
+    return event
+
+
+def _render_json(_logger: Any, _method: str, event: EventDict) -> bytes:
+    first = {"timestamp": event.pop("timestamp"), "level": event.pop("level"), "message": event.pop("event")}
+    return orjson.dumps({**first, **event}, default=repr, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _decode(_logger: Any, _method: str, line: Any) -> str:
+    return str(line, "utf-8")
+
+
+class RequestLogMiddleware:
+    """Sets the request id and writes the access line: no path, query, address or agent, which can be personal."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.log = log.bind()  # Once: to look up the configuration for each line takes as long as to write it.
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        identifier = _identifier(scope)
+        # Never reset: each request has its own context, and the server's own error lines come after this call.
+        request_id.set(identifier)
+        started = perf_counter()
+        status, size = 500, 0
+
+        async def send_and_count(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", identifier.encode())]
+            elif message["type"] == "http.response.body":
+                size += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_count)
+        finally:
+            if scope["type"] == "http":
+                self._write(scope, status, size, perf_counter() - started)
+
+    def _write(self, scope: Scope, status: int, size: int, seconds: float) -> None:
+        self.log.info(
+            "request",
+            method=scope["method"],
+            route=getattr(scope.get("route"), "path", None),
+            status=status,
+            duration_ms=round(seconds * 1000, 3),
+            bytes=size,
+        )
+
+
+def _identifier(scope: Scope) -> str:
+    given: bytes = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return given.decode() if _SANE.fullmatch(given) else uuid.uuid4().hex

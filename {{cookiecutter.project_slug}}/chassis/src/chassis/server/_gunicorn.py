@@ -1,0 +1,45 @@
+"""gunicorn's configuration, made of our settings."""
+
+import gc
+import os
+from typing import Any
+
+from gunicorn.arbiter import Arbiter
+
+from chassis import tls
+from chassis.logs import LogSettings
+from chassis.server import _master
+from chassis.server._log import Logger
+from chassis.server._settings import ServerSettings
+from chassis.server._worker import Worker
+
+
+def configured(server: ServerSettings, log: LogSettings) -> dict[str, Any]:
+    if server.tls:
+        tls.check(server.tls, http2=server.http2)
+    Worker.settings = server
+    return {
+        "bind": server.bind,
+        "workers": server.workers,
+        "worker_class": Worker,
+        "keepalive": server.keep_alive,
+        "timeout": server.timeout,
+        "graceful_timeout": server.graceful_timeout,
+        "max_requests": server.max_requests,
+        "max_requests_jitter": server.max_requests_jitter,
+        "certfile": str(server.tls.certfile) if server.tls else None,  # For the log line; the worker has the context.
+        "logger_class": Logger,
+        "loglevel": log.level.lower(),
+        "control_socket_disable": True,  # It would be one path for all instances of this user.
+        # The heartbeat: a disk that hangs must not look like a worker that hangs. A tmpfs, also on a read-only root.
+        "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
+        "on_starting": _master.adopt,
+        "pre_fork": freeze,
+    }
+
+
+def freeze(_master: Arbiter, _worker: Worker) -> None:
+    gc.collect()
+    gc.freeze()  # A collection in a worker would write to every shared page.
+    # A request makes hundreds of objects and hardly a cycle: the default of 2,000 would search every few requests.
+    gc.set_threshold(20_000, 20, 20)

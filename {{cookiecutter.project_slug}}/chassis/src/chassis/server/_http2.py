@@ -1,0 +1,43 @@
+"""HTTP/2 by uvicorn's own support, with the mends that its HTTP/1.1 sibling has in protocol.py.
+
+Only imported when `APP_SERVER__HTTP2` is on: the parser, `zttp`, is an extra package.
+"""
+
+import asyncio
+from typing import cast, override
+
+from uvicorn.protocols.http.auto_zttp_impl import AutoZttpProtocol
+from uvicorn.protocols.http.zttp_h2_impl import ZttpH2Protocol
+from uvicorn.protocols.http.zttp_impl import ZttpProtocol
+
+from chassis.server._protocol import with_tls
+from chassis.server._settings import ServerSettings
+
+
+class Http2Protocol(AutoZttpProtocol):
+    settings: ServerSettings
+    chosen: ZttpProtocol | ZttpH2Protocol | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn does.
+        super().connection_made(transport)
+        # uvicorn's timer starts after the first bytes only.
+        self.loop.call_later(self.settings.head_timeout, self._close_if_silent)
+
+    @override
+    def _switch(self, http2: bool, initial_data: bytes = b"") -> None:
+        super()._switch(http2, b"")
+        chosen = self.chosen = cast("ZttpProtocol | ZttpH2Protocol", self.transport.get_protocol())
+        chosen.app = with_tls(chosen.app, self.transport)
+        if initial_data:
+            chosen.data_received(initial_data)
+
+    def _close_if_silent(self) -> None:
+        chosen = self.chosen
+        at_work = chosen.cycles if isinstance(chosen, ZttpH2Protocol) else chosen and chosen.cycle
+        if not at_work and not (chosen and chosen.timeout_keep_alive_task):
+            self.transport.close()
+
+
+def limited(settings: ServerSettings) -> type[Http2Protocol]:
+    return type("Protocol", (Http2Protocol,), {"settings": settings})

@@ -1,0 +1,106 @@
+"""What stands in for an API that this service calls: a real application on a real server, in moods that a test chooses.
+
+class PaymentsAPI(StandIn):
+    upstream = "payments"             # The setting that says where it is, and
+    path = "/v1/payments/{id}"        # the one path that it has.
+
+    def good(self, request): ...      # What it answers when all is well.
+"""
+
+import asyncio
+import socket
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Self
+
+import uvicorn
+from pydantic import HttpUrl
+from pydantic_settings import BaseSettings
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+type Answer = Callable[[Request], Response]
+
+
+class StandIn(ABC):
+    """`manner` is what the next answers are like; `requests` are those that came in."""
+
+    upstream: ClassVar[str]
+    path: ClassVar[str]
+    manners: ClassVar[dict[str, Answer]] = {}
+    """Beside those that any API may have."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/v1/"
+        self.reset()
+
+    def reset(self) -> None:
+        self.manner = "good"
+        self.requests: list[Request] = []
+
+    @abstractmethod
+    def good(self, request: Request) -> Response: ...
+
+    async def answer(self, request: Request) -> Response:
+        self.requests.append(request)
+        manner = self.manner
+        if manner == "busy once":
+            self.manner = "good"
+        if manner in _DELAYS:
+            await asyncio.sleep(_DELAYS[manner])
+        return (_MANNERS | self.manners).get(manner, self.good)(request)
+
+    @classmethod
+    @contextmanager
+    def running(cls) -> Iterator[Self]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            api = cls(listener.getsockname()[1])
+            app = Starlette(routes=[Route(cls.path, api.answer)])
+            server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            thread.start()
+            try:
+                yield api
+            finally:
+                server.force_exit = server.should_exit = True
+                thread.join()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a service as a process is told, so that it calls this API."""
+        return {f"APP_{self.upstream.upper()}__BASE_URL": self.url}
+
+    def called_by[Settings: BaseSettings](self, settings: Settings, *, hasty: bool = False) -> Settings:
+        """Have a service call this API, with little patience where that is what a test is about."""
+        times = {"deadline": 0.5, "read_timeout": 0.3} if hasty else {"deadline": 20, "read_timeout": 15}
+        here = {"base_url": HttpUrl(self.url), "max_response_size": 65_536, **times}
+        return settings.model_copy(update={self.upstream: getattr(settings, self.upstream).model_copy(update=here)})
+
+
+async def _drip() -> AsyncIterator[bytes]:
+    for _ in range(100):
+        yield b" "
+        await asyncio.sleep(0.05)
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    for _ in range(1_000):
+        yield b" " * 65_536
+
+
+_DELAYS = {"slow": 60.0, "a while": 0.5}  # Seconds.
+_MANNERS: dict[str, Answer] = {
+    "drip": lambda _: StreamingResponse(_drip(), media_type="application/json"),
+    "endless": lambda _: StreamingResponse(_endless(), media_type="application/json"),
+    "garbage": lambda _: Response(b"\x00\xff<html>", media_type="application/json"),
+    "wrong": lambda _: JSONResponse({"surprise": True}),
+    "broken": lambda _: Response("no", status_code=500),
+    "redirect": lambda _: RedirectResponse("http://127.0.0.1:1/elsewhere"),
+    "busy": lambda _: Response("later", status_code=503, headers={"Retry-After": "3600"}),
+    "busy once": lambda _: Response("later", status_code=503),
+    "ignorant": lambda _: JSONResponse({"message": "not found"}, status_code=404),
+}

@@ -1,0 +1,70 @@
+"""The circuit breaker of an upstream that misbehaves: when it opens, what it lets through, and what it says."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+
+from chassis.upstreams._breaker import Breaker
+from chassis.upstreams._client import UpstreamUnavailable
+from tests.upstreams import raw_upstream as manners
+from tests.upstreams.raw_upstream import RawUpstream, status
+from tests.upstreams.upstreams import opened, outcome
+
+
+async def test_its_states_are_seen_and_logged(upstream: RawUpstream) -> None:
+    upstream.manners = [status("500 Oh")] * 3 + [manners.good]
+    now = 0.0
+    async with opened(upstream) as opened_client:
+        client = replace(opened_client, breaker=Breaker("fake", failures=3, rest=60, clock=lambda: now))
+        with capture_logs() as lines:
+            outcomes = [await outcome(client) for _ in range(5)]
+            now += 60
+            outcomes += await asyncio.gather(*(outcome(client) for _ in range(3)))
+            outcomes += [await outcome(client)]
+    assert outcomes == [502, 502, 502, 503, 503, 200, 503, 503, 200]
+    assert len(upstream.requests) == 5
+    assert [(line["event"], line["log_level"]) for line in lines if "circuit" in line["event"]] == [
+        ("circuit open", "error"),
+        ("circuit half open: one call is the probe", "warning"),
+        ("circuit closed: the probe succeeded", "warning"),
+    ]
+
+
+async def test_a_probe_is_one_request(upstream: RawUpstream) -> None:
+    upstream.manners = [manners.reset]
+    async with opened(upstream, breaker_failures=1, breaker_rest=0.05, attempts=2) as client:
+        assert [await outcome(client), len(upstream.requests)] == [502, 2]
+        await asyncio.sleep(0.1)
+        assert [await outcome(client), len(upstream.requests)] == [502, 3]
+
+
+async def test_a_hanging_upstream_opens_it_and_a_client_that_gives_up_does_not(upstream: RawUpstream) -> None:
+    upstream.manners = [manners.hang]
+    async with opened(upstream, breaker_failures=1, deadline=0.5) as client:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.send("GET", "payments"), 0.05)
+        assert [await outcome(client) for _ in range(2)] == [504, 503]
+
+
+async def test_4xx_and_a_full_pool_do_not_open_it(upstream: RawUpstream) -> None:
+    upstream.manners = [status("404 No"), manners.hang]
+    async with opened(upstream, breaker_failures=1, max_connections=1, pool_timeout=0.02) as client:
+        assert await outcome(client) == 502
+        hanging = asyncio.create_task(outcome(client))
+        while len(upstream.requests) < 2:
+            await asyncio.sleep(0.01)
+        assert [await outcome(client) for _ in range(2)] == [503, 503]
+        hanging.cancel()
+        await asyncio.wait([hanging])
+    assert len(upstream.requests) == 2
+
+
+async def test_clients_are_told_when_to_come_again(upstream: RawUpstream) -> None:
+    upstream.manners = [manners.reset]
+    async with opened(upstream, breaker_failures=1, breaker_rest=6.5) as client:
+        await outcome(client)
+        with pytest.raises(UpstreamUnavailable) as raised:
+            await client.send("POST", "payments")
+    assert raised.value.headers == {"Retry-After": "7"}
