@@ -122,8 +122,13 @@ def why_not_label(given: str) -> str | None:
 
 
 def required_packages() -> set[str]:
-    project = (HERE / "{{cookiecutter.project_slug}}" / "pyproject.toml").read_text("utf-8")
-    return set(re.findall(r'^ +"([a-z0-9-]+)(?:\[[^"]*\])?[<>=~]', project, re.MULTILINE))
+    service = HERE / "{{cookiecutter.project_slug}}"
+    projects = [
+        path.read_text("utf-8") for path in (service / "pyproject.toml", service / "chassis/pyproject.toml")
+    ]
+    return set(
+        re.findall(r'^ +"([a-z0-9-]+)(?:\[[^"]*\])?(?:[<>=~][^"]*)?",$', "\n".join(projects), re.MULTILINE)
+    )
 
 
 def why_not_text(given: str) -> str | None:

@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.13"
+# dependencies = ["cookiecutter>=2.7"]
+# ///
 """`make link template=… to=v1.4.0`: says of which template, and which version of it, this service was made.
 
 For a service that was made where its template had no version, from a zip for example. What the template asked stands
@@ -11,9 +15,10 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from dev.postgres import PROJECT
-from dev.template import STATE, Json, Refused, Template, checked, fetch, questions, typed, write
-from dev.terminal import complain, end_on_signals, say
+from tools.rendering import Json
+from tools.service import PROJECT, Refused
+from tools.template import STATE, Template, checked, fetched, questions, typed, write
+from tools.terminal import complain, end_on_signals, say
 
 _LICENCES = {"MIT": "MIT License", "Apache-2.0": "Apache License", "Proprietary": "All rights reserved"}
 
@@ -54,9 +59,11 @@ def link(url: str, version: str, given: dict[str, str]) -> None:
     if (PROJECT / STATE).exists():
         raise Refused(f"This service knows its template already; to link it anew: rm {STATE}")
     if not url or not version:
-        raise Refused("A link needs both: make link template=<URL> to=<the version that the service was made of>")
+        raise Refused(
+            "A link needs both: make link template=<URL> to=<the version that the service was made of>"
+        )
     with tempfile.TemporaryDirectory() as name:
-        template = fetch(url, Path(name, "template"))
+        template = fetched(url)
         commit = template.commit(version)
         state = template.render(commit, known(template, commit, given), Path(name, "made"))
         same, linked = list(compared(Path(name, "made"))), template.name(commit)
@@ -81,6 +88,7 @@ def main() -> int:
         complain(str(refusal))
         return 2
     except KeyboardInterrupt:
+        complain("Stopped: nothing has changed")
         return 130
     return 0
 

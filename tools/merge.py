@@ -12,8 +12,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.postgres import PROJECT
-from dev.template import Refused, skipped
+from tools.service import PROJECT, Refused
+from tools.template import skipped
 
 _NOBODY = {f"GIT_{role}_{part}": "template" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
 # Two features that were made alike are no move of one to the other; a module that was moved keeps most of its lines.
@@ -30,7 +30,12 @@ class Merged:
 
 def git(*arguments: str, **environment: str) -> str:
     done = subprocess.run(
-        ["git", *arguments], cwd=PROJECT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        ["git", *arguments],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise Refused(f"git {arguments[0]}: {done.stderr.strip().partition('\n')[0]}")
@@ -46,7 +51,9 @@ def refuse_unless_clean() -> None:
     try:
         git("rev-parse", "--verify", "HEAD^{commit}")
     except (Refused, OSError) as error:
-        raise Refused("An update is merged by git: git init && git add --all && git commit -m 'First'") from error
+        raise Refused(
+            "An update is merged by git: git init && git add --all && git commit -m 'First'"
+        ) from error
     if unmerged():
         raise Refused(
             "The last update or merge is not finished. `git status` shows its conflicts: git add what is settled, and "

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _REVISION = re.compile(r"^revision\b[^=\n]*= [\"'](\w+)", re.MULTILINE)
-_AFTER = re.compile(r"^(down_revision\b[^=\n]*= )(.*)$", re.MULTILINE)  # One, None, or several that are merged.
+_AFTER = re.compile(
+    r"^(down_revision\b[^=\n]*= )(.*)$", re.MULTILINE
+)  # One, None, or several that are merged.
 
 
 def append(folder: Path, names: Iterable[str]) -> list[str]:

@@ -1,12 +1,15 @@
+# /// script
+# requires-python = ">=3.13"
+# dependencies = []
+# ///
 """`make outdated`: how far behind its template this service is, and what the changelog says of the way."""
 
 import sys
-import tempfile
-from pathlib import Path
 
-from dev import changelog
-from dev.template import Refused, Template, fetch, linked
-from dev.terminal import complain, end_on_signals, say
+from tools import changelog
+from tools.service import Refused
+from tools.template import Template, fetched, linked
+from tools.terminal import complain, end_on_signals, say
 
 
 def described(template: Template, old: str, new: str) -> str:
@@ -16,26 +19,28 @@ def described(template: Template, old: str, new: str) -> str:
     if not releases:
         number, unit = int(template.ask("rev-list", "--count", f"{old}..{new}") or 0), "commit"
     distance = f"{number} {unit}{'' if number == 1 else 's'} behind"
-    return f"This service has {template.name(old)} of its template, {distance} {template.name(new)}: make update"
+    return (
+        f"This service has {template.name(old)} of its template, {distance} {template.name(new)}: make update"
+    )
 
 
 def main() -> int:
     end_on_signals()
     try:
         state = linked()
-        with tempfile.TemporaryDirectory() as name:
-            template = fetch(state["template"], Path(name, "template"))
-            old, new = template.commit(state["commit"]), template.commit(template.newest())
-            if template.contains(old, new):
-                say(f"This service has the newest version of its template: {template.name(new)}")
-                return 0
-            say(described(template, old, new))
-            texts = (template.text(commit, "CHANGELOG.md") for commit in (old, new))
-            say(changelog.shown(changelog.news(*texts)))
+        template = fetched(state["template"])
+        old, new = template.commit(state["commit"]), template.commit(template.newest())
+        if template.contains(old, new):
+            say(f"This service has the newest version of its template: {template.name(new)}")
+            return 0
+        say(described(template, old, new))
+        texts = (template.text(commit, "CHANGELOG.md") for commit in (old, new))
+        say(changelog.shown(changelog.news(*texts)))
     except Refused as refusal:
         complain(str(refusal))
         return 2
     except KeyboardInterrupt:
+        complain("Stopped: nothing has changed")
         return 130
     return 0
 

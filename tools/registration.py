@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from dev.programs import CannotStart
+from tools.service import Refused
 
 
 def register(main: Path, feature: str) -> None:
@@ -11,10 +11,12 @@ def register(main: Path, feature: str) -> None:
     text = main.read_text()
     tree = ast.parse(text)
     if feature in _names(tree):
-        raise CannotStart(f"src/app/main.py has a {feature} already; another name, or a plural=…, makes another one")
+        raise Refused(
+            f"src/app/main.py has a {feature} already; another name, or a plural=…, makes another one"
+        )
     imported, included = _place_of_import(tree, feature), _last_router(tree)
     if not imported or not included:
-        raise CannotStart(
+        raise Refused(
             "src/app/main.py has no import from app., or no app.include_router(…), to put the new one beside"
         )
     lines = text.splitlines(keepends=True)
@@ -32,14 +34,20 @@ def _names(tree: ast.Module) -> set[str]:
         for alias in node.names
     }
     defined = {
-        node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     }
     return imported | defined | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _place_of_import(tree: ast.Module, feature: str) -> int | None:
     """Return the line before which it stands in the order of the modules."""
-    ours = [node for node in tree.body if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.")]
+    ours = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.")
+    ]
     later = [node.lineno for node in ours if str(node.module) > f"app.{feature}.router"]
     return later[0] if later else (ours[-1].end_lineno or ours[-1].lineno) + 1 if ours else None
 

@@ -23,7 +23,12 @@ def render(template: Path, answers: Json, folder: Path) -> tuple[Path, Json]:
     (folder / "config.json").write_text(json.dumps({"replay_dir": str(folder / "replay")}))
     command = [sys.executable, "-P", "-m", "tools.rendering", str(template), str(folder)]
     done = subprocess.run(
-        command, input=json.dumps(answers), capture_output=True, text=True, timeout=RENDER_SECONDS, check=False
+        command,
+        input=json.dumps(answers),
+        capture_output=True,
+        text=True,
+        timeout=RENDER_SECONDS,
+        check=False,
     )
     if done.returncode:
         said = (done.stderr + done.stdout).strip().splitlines() or ["cookiecutter says nothing"]

@@ -1,15 +1,20 @@
-"""`make resource`: a whole feature, made from the template that made this service, at the version that made it."""
+# /// script
+# requires-python = ">=3.13"
+# dependencies = ["cookiecutter>=2.7"]
+# ///
+"""`make resource`: a whole feature, as the version of the template that made this service makes it."""
 
 import sys
 from pathlib import Path
 
-from dev.features import features, refuse_clash
-from dev.postgres import PROJECT
-from dev.programs import CannotStart
-from dev.registration import register
-from dev.staging import Staged, add, asked, copy, refuse_uncommitted, render, run
+from tools.features import features, refuse_clash
+from tools.registration import register
+from tools.service import PROJECT, Refused
+from tools.staging import Staged, add, add_migration, asked, copy, made_by, refuse_uncommitted, ruff
 
-EXAMPLE = 'make resource name=invoice fields="number:str:unique amount:decimal(12,2) paid:bool=false notes:text?"'
+EXAMPLE = (
+    'make resource name=invoice fields="number:str:unique amount:decimal(12,2) paid:bool=false notes:text?"'
+)
 MAIN = Path("src/app/main.py")
 
 
@@ -20,9 +25,9 @@ def main() -> int:
 def stage(folder: Path) -> Staged:
     answers = asked("name", "fields", "plural")
     if not answers["name"] or not answers["fields"]:
-        raise CannotStart(f"it needs a name and fields: {EXAMPLE}")
+        raise Refused(f"it needs a name and fields: {EXAMPLE}")
     refuse_uncommitted()
-    made = render("resource", answers | {"_features": features(PROJECT)}, folder)
+    made = made_by("resource", answers | {"_features": features(PROJECT)}, folder)
     feature = refuse_clash(PROJECT, made, answers["name"])
     staged, new = copy(made, folder)
     register(staged / MAIN, feature)
@@ -32,17 +37,9 @@ def stage(folder: Path) -> Staged:
 
 def tidy(staged: Path, new: list[Path]) -> None:
     """Drop the imports that these fields do not need, and break the lines where they are long."""
-    run(staged, "ruff", "check", "--fix-only", "--quiet", *map(str, new))
-    run(staged, "ruff", "check", "--fix-only", "--quiet", "--select", "I001", str(MAIN))
-    run(staged, "ruff", "format", "--quiet", *map(str, new))
-
-
-def add_migration(staged: Path, table: str) -> Path:
-    versions = staged / "migrations/versions"
-    before = set(versions.iterdir())
-    run(staged, "dev.new_table", table)
-    [migration] = [path for path in set(versions.iterdir()) - before if path.suffix == ".py"]
-    return migration.relative_to(staged)
+    ruff(staged, "check", "--fix-only", "--quiet", *map(str, new))
+    ruff(staged, "check", "--fix-only", "--quiet", "--select", "I001", str(MAIN))
+    ruff(staged, "format", "--quiet", *map(str, new))
 
 
 if __name__ == "__main__":

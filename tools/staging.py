@@ -5,26 +5,21 @@ cannot be, and with 130 on Ctrl-C.
 """
 
 import difflib
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cookiecutter.exceptions import CookiecutterException
-from cookiecutter.main import cookiecutter
+from tools.merge import git
+from tools.rendering import render
+from tools.service import PROJECT, Refused, run
+from tools.terminal import complain, end_on_signals, say
 
-from dev.git import uncommitted
-from dev.postgres import PROJECT
-from dev.programs import CannotStart
-from dev.template import Refused
-from dev.template_cache import origin, unpack
-from dev.terminal import complain, say
+GENERATORS = Path(__file__).parent.parent / "generators"
+IN_SERVICE = Path(__file__).parent / "in_service"
 
 
 @dataclass(frozen=True)
@@ -37,6 +32,7 @@ class Staged:
 
 
 def add(command: str, stage: Callable[[Path], Staged], then: str) -> int:
+    end_on_signals()
     try:
         dry = asked("dry")["dry"] not in ("", "0")
         with tempfile.TemporaryDirectory(prefix="staged-") as folder:
@@ -46,8 +42,9 @@ def add(command: str, stage: Callable[[Path], Staged], then: str) -> int:
                 put(staged)
                 say(f"\nNext: {then}")
     except KeyboardInterrupt:
+        complain("Stopped: nothing has changed")
         return 130
-    except (CannotStart, Refused, OSError) as error:
+    except (Refused, OSError) as error:
         complain(f"{command}: {error}")
         return 2
     return 0
@@ -58,38 +55,27 @@ def asked(*names: str) -> dict[str, str]:
     answers = {name: os.environ.get(name, "").strip() for name in names}
     for name, text in answers.items():
         if "{" in text:  # cookiecutter would take it for markup of a template.
-            raise CannotStart(f"{name}: there is no {{ in one, and there is in {text!r}")
+            raise Refused(f"{name}: there is no {{ in one, and there is in {text!r}")
     return answers
 
 
 def refuse_uncommitted() -> None:
-    changes = uncommitted()
-    if changes is None:
-        raise CannotStart(
-            "git has no commit of this service yet; type: git init && git add --all && git commit -m Start"
-        )
+    try:
+        git("rev-parse", "--verify", "HEAD^{commit}")
+    except (Refused, OSError) as error:
+        why = "git has no commit of this service yet; type: git init && git add --all && git commit -m Start"
+        raise Refused(why) from error
+    changes = [line[3:] for line in git("status", "--porcelain", "--", ".").splitlines()]
     if changes:
-        raise CannotStart(
+        raise Refused(
             f"{changes[0]} is not committed; commit or stash all changes, so that the new ones stand alone"
         )
 
 
-def render(template: str, answers: dict[str, Any], folder: Path) -> Path:
-    """Make what a folder of this service's template makes of the answers."""
-    unpacked = unpack(origin(), template, folder)
-    # A file of its own, so that nothing of this is kept beside what the user has generated.
-    (folder / "config.json").write_text(json.dumps({"replay_dir": str(folder / "replay")}))
-    try:
-        made = cookiecutter(
-            str(unpacked),
-            no_input=True,
-            extra_context=answers,
-            output_dir=str(folder / "made"),
-            config_file=str(folder / "config.json"),
-        )
-    except (SystemExit, CookiecutterException) as error:
-        raise CannotStart(str(error)) from None
-    return Path(made)
+def made_by(generator: str, answers: dict[str, Any], folder: Path) -> Path:
+    """Make what a generator of this version of the template makes of the answers."""
+    made, _ = render(GENERATORS / generator, answers, folder / "rendered")
+    return made
 
 
 def copy(made: Path, folder: Path) -> tuple[Path, list[Path]]:
@@ -102,20 +88,24 @@ def copy(made: Path, folder: Path) -> tuple[Path, list[Path]]:
     return staged, sorted(path.relative_to(made) for path in made.rglob("*.py"))
 
 
-def run(staged: Path, module: str, *arguments: str) -> None:
-    """Run a module on what is staged: its `app` comes before the one that is installed."""
-    paths = os.pathsep.join([str(staged / "src"), str(PROJECT)])
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=staged,
-        env=os.environ | {"PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["it says nothing"]
-        raise CannotStart(f"{module} ended with {done.returncode}, and nothing was changed: {said[-1]}")
+def ruff(staged: Path, *arguments: str) -> None:
+    _by_service(staged, "ruff", "-m", "ruff", *arguments)
+
+
+def add_migration(staged: Path, table: str) -> Path:
+    """Write the migration of a new table by the service's own models."""
+    versions = staged / "migrations/versions"
+    before = set(versions.iterdir())
+    _by_service(staged, "the migration", "-P", str(IN_SERVICE / "new_table.py"), table)
+    [migration] = [path for path in set(versions.iterdir()) - before if path.suffix == ".py"]
+    return migration.relative_to(staged)
+
+
+def _by_service(staged: Path, what: str, *arguments: str) -> None:
+    try:
+        run(*arguments, folder=staged, sources=(staged / "src", PROJECT))
+    except Refused as refusal:
+        raise Refused(f"{what} failed, and nothing was changed: {refusal}") from refusal
 
 
 def show(staged: Staged, *, dry: bool) -> None:

@@ -3,29 +3,24 @@
 `.cruft.json` says where it is and which version the service has; cruft's own commands read it too.
 """
 
+import io
 import json
 import os
 import re
 import subprocess
-import sys
+import tarfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from dev.postgres import PROJECT
+from tools.rendering import Json, render
+from tools.service import PROJECT, Refused
 
 STATE = ".cruft.json"
 HOW_TO_LINK = "make link template=<its URL> to=<the version it was made of>"
 CONTEXT = "cookiecutter"  # Under this name cruft keeps what the template had to work with.
-CLONE_SECONDS, RENDER_SECONDS = 120, 60
+OF_THIS_MACHINE = ("_checkout", "_output_dir", "_repo_dir")
 _RELEASE = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
-
-type Json = dict[str, Any]
-
-
-class Refused(Exception):
-    """What is wrong and what to type next, in a line; nothing has been changed."""
 
 
 def linked() -> Json:
@@ -35,20 +30,14 @@ def linked() -> Json:
         raise Refused(f"This service does not know its template yet: {HOW_TO_LINK}")
     try:
         state: Json = json.loads(path.read_text("utf-8"))
-        state["template"], state["commit"], context(state).items()
+        state["template"], state["commit"], state["context"][CONTEXT].items()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refused(f"{STATE} is damaged ({error!r}): git restore {STATE}") from error
     return state
 
 
-def context(state: Json) -> Json:
-    """Everything that the template had to make the service with: answers, and what it keeps for itself."""
-    found: Json = state["context"][CONTEXT]
-    return found
-
-
 def answers(state: Json) -> Json:
-    return {name: given for name, given in context(state).items() if not name.startswith("_")}
+    return {name: given for name, given in state["context"][CONTEXT].items() if not name.startswith("_")}
 
 
 def write(state: Json) -> None:
@@ -59,7 +48,7 @@ def write(state: Json) -> None:
 
 @dataclass(frozen=True)
 class Template:
-    """A fresh clone: what stands in some cache may be old, edited or broken."""
+    """A clone with all versions, which the service has fetched anew."""
 
     url: str
     clone: Path
@@ -72,7 +61,9 @@ class Template:
     def releases(self) -> list[str]:
         """All released versions, the newest first; a pre-release (v2.0.0-rc1) is none."""
         found = filter(None, map(_RELEASE.fullmatch, (self.ask("tag", "--list", "v*") or "").splitlines()))
-        return [each[0] for each in sorted(found, key=lambda each: tuple(map(int, each.groups())), reverse=True)]
+        return [
+            each[0] for each in sorted(found, key=lambda each: tuple(map(int, each.groups())), reverse=True)
+        ]
 
     def newest(self) -> str:
         return next(iter(self.releases()), "HEAD")
@@ -96,40 +87,35 @@ class Template:
 
     def render(self, commit: str, given: Json, folder: Path) -> Json:
         """Make a service of a version in `folder`, and return its `.cruft.json`, which is not left there."""
-        parent = folder.parent / f".{folder.name}"
-        command = [sys.executable, "-m", "cruft", "create", str(self.clone), "--checkout", commit, "--no-input"]
-        command += ["--default-config", "--output-dir", str(parent), "--extra-context", json.dumps(given)]
-        done = subprocess.run(
-            command,
-            env={**os.environ, "SKIP_UV_LOCK": "1"},
-            capture_output=True,
-            text=True,
-            timeout=RENDER_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            said = (done.stdout + done.stderr).strip() or "cruft says nothing"
-            raise Refused(f"{self.name(commit)} makes no service of these answers: {said.splitlines()[-1].strip()}")
-        [made] = parent.iterdir()
+        parent = folder.with_name(f".{folder.name}")
+        self._unpack(commit, parent / "template")
+        try:
+            made, used = render(parent / "template", given, parent / "rendered")
+        except Refused as refusal:
+            raise Refused(f"{self.name(commit)} makes no service of these answers: {refusal}") from refusal
         made.rename(folder)
-        state: Json = json.loads((folder / STATE).read_text("utf-8"))
-        (folder / STATE).unlink()
-        state["template"] = context(state)["_template"] = self.url
-        return state
+        kept = {name: answer for name, answer in used.items() if name not in OF_THIS_MACHINE}
+        context = {CONTEXT: {**kept, "_template": self.url, "_commit": commit}}
+        return {
+            "template": self.url,
+            "commit": commit,
+            "checkout": commit,
+            "context": context,
+            "directory": None,
+        }
+
+    def _unpack(self, commit: str, folder: Path) -> None:
+        command = ["git", "--git-dir", str(self.clone), "archive", "--format=tar", commit]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode:
+            raise Refused(f"{self.url} cannot be read at {self.name(commit)}: is it damaged?")
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            archive.extractall(folder, filter="data")
 
 
-def fetch(url: str, folder: Path) -> Template:
-    command = ["git", "clone", "--quiet", "--bare", "--", url, str(folder)]
-    try:
-        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=CLONE_SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise Refused(f"The template cannot be had from {url}: no answer within {CLONE_SECONDS} s") from error
-    if done.returncode:
-        # Advice of git's may follow; the first such line says what is wrong.
-        why = re.search(r"^(?:fatal|error): (.*)", done.stderr, re.MULTILINE)
-        because = why[1] if why else "git fails"
-        raise Refused(f"The template cannot be had from {url} ({because}): is there a network, and is {STATE} right?")
-    return Template(url, folder)
+def fetched(url: str) -> Template:
+    """Return the template whose clone the service has made; it runs us with the name of that."""
+    return Template(url, Path(os.environ["TEMPLATE_CLONE"]))
 
 
 def questions(template: Template, commit: str) -> Json:

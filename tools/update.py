@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.13"
+# dependencies = ["cookiecutter>=2.7"]
+# ///
 """`make update`: brings what the template has learnt since, into the working tree, as one change to look at.
 
     make update to=v1.4.0 kubernetes=yes
@@ -11,11 +15,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dev import changelog, new_migrations
-from dev.merge import Merged, git, merge, refuse_unless_clean
-from dev.postgres import PROJECT
-from dev.template import STATE, Json, Refused, Template, answers, checked, fetch, linked, questions, typed, write
-from dev.terminal import complain, end_on_signals, say, undisturbed
+from tools import changelog, new_migrations
+from tools.merge import Merged, git, merge, refuse_unless_clean
+from tools.rendering import Json
+from tools.service import PROJECT, Refused
+from tools.template import STATE, Template, answers, checked, fetched, linked, questions, typed, write
+from tools.terminal import complain, end_on_signals, say, undisturbed
 
 LOCK_SECONDS = 120
 VERSIONS = "migrations/versions"
@@ -25,7 +30,7 @@ def update(to: str, changed: dict[str, str]) -> int:
     refuse_unless_clean()
     state = linked()
     with tempfile.TemporaryDirectory() as name:
-        template = fetch(state["template"], Path(name, "template"))
+        template = fetched(state["template"])
         old, new = template.commit(state["commit"]), template.commit(to or template.newest())
         if not changed and (template.contains(old, new) if not to else old == new):
             say(f"This service has all of {template.name(new)} already")
@@ -69,7 +74,9 @@ def lock() -> None:
         subprocess.run(command, cwd=PROJECT, capture_output=True, timeout=LOCK_SECONDS, check=True)
         git("add", "--update", "--", "uv.lock")
     except (OSError, subprocess.SubprocessError):
-        complain("uv.lock could not be brought into step with pyproject.toml. When there is a network: uv lock")
+        complain(
+            "uv.lock could not be brought into step with pyproject.toml. When there is a network: uv lock"
+        )
 
 
 def report(names: tuple[str, str], merged: Merged, by_hand: list[str]) -> None:
@@ -79,7 +86,9 @@ def report(names: tuple[str, str], merged: Merged, by_hand: list[str]) -> None:
     if by_hand:
         say("\nWhat needs a hand, says the template's changelog:\n\n" + "\n".join(by_hand))
     if merged.conflicts:
-        say("\nBoth you and the template have changed these. Edit what stands between the marks, then git add each:\n")
+        say(
+            "\nBoth you and the template have changed these. Edit what stands between the marks, then git add each:\n"
+        )
         say("\n".join(f"    {path}" for path in merged.conflicts))
     say("\nNext:\n\n    git diff HEAD\n    make check\n    git commit\n\nTo take it back: git reset --hard")
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dev.programs import CannotStart
+from tools.service import Refused
 
 SETTINGS = Path("src/app/settings.py")
 LIFESPAN = Path("src/app/lifespan.py")
@@ -38,7 +38,7 @@ def refuse_taken(service: Path, name: str) -> None:
         fields = {ast.unparse(field.target) for field in _fields(_class(tree, owner))}
         classes = {node.name.lower() for node in _classes(tree)}
         if name in fields or f"{name.replace('_', '')}settings" in classes:
-            raise CannotStart(f"{path} has {name} already; another name, please")
+            raise Refused(f"{path} has {name} already; another name, please")
 
 
 def _of_settings(tree: ast.Module, name: str, group: str) -> list[Addition]:
@@ -51,7 +51,7 @@ def _of_settings(tree: ast.Module, name: str, group: str) -> list[Addition]:
     fields = _fields(settings)
     like = [field for field in fields if ast.unparse(field.annotation) in upstreams] or fields
     return [
-        *_imports(tree, ("app.kit.upstream_settings", "UpstreamSettings"), ("pydantic", "HttpUrl")),
+        *_imports(tree, ("chassis.upstreams", "UpstreamSettings"), ("pydantic", "HttpUrl")),
         Addition(settings.lineno, 0, f"{group.strip()}\n\n\n"),
         _below(settings, like[-1], line),
     ]
@@ -64,11 +64,13 @@ def _of_lifespan(tree: ast.Module, name: str) -> list[Addition]:
     if not state or not _fields(state):
         raise _no_place(LIFESPAN, "class State with keys", f"{name}: Upstream")
     if not entered:
-        raise _no_place(LIFESPAN, "State(…) that is given pools", f"{name}=await stack.enter_async_context({opened})")
+        raise _no_place(
+            LIFESPAN, "State(…) that is given pools", f"{name}=await stack.enter_async_context({opened})"
+        )
     last = made[-1].keywords[-1]
     pool = f"{name}=await {ast.unparse(entered[-1].func)}({opened})"
     return [
-        *_imports(tree, ("app.kit.outbound", "Upstream")),
+        *_imports(tree, ("chassis.upstreams", "Upstream")),
         _below(state, _fields(state)[-1], f"{name}: Upstream"),
         Addition(last.end_lineno or 0, last.end_col_offset or 0, f",\n{' ' * last.col_offset}{pool}"),
     ]
@@ -78,8 +80,12 @@ def _of_conftest(tree: ast.Module, name: str) -> list[Addition]:
     plugin = f"tests.{name}_api"
     for node in tree.body:
         match node:
-            case ast.Assign(targets=[ast.Name(id="pytest_plugins")], value=ast.List(elts=[*_, last] as plugins)):
-                later = [each for each in plugins if isinstance(each, ast.Constant) and str(each.value) > plugin]
+            case ast.Assign(
+                targets=[ast.Name(id="pytest_plugins")], value=ast.List(elts=[*_, last] as plugins)
+            ):
+                later = [
+                    each for each in plugins if isinstance(each, ast.Constant) and str(each.value) > plugin
+                ]
                 if later:
                     return [Addition(later[0].lineno, later[0].col_offset, f'"{plugin}", ')]
                 return [Addition(last.end_lineno or 0, last.end_col_offset or 0, f', "{plugin}"')]
@@ -90,7 +96,9 @@ def _document(path: Path, variables: str) -> None:
     """Put them below those of the last upstream, or else at the end."""
     paragraphs = path.read_text().rstrip("\n").split("\n\n")
     upstreams = tuple(re.findall(r"(APP_\w+?__)BASE_URL=", "\n".join(paragraphs)))
-    named = [number for number, each in enumerate(paragraphs) if any(f"# {name}" in each for name in upstreams)]
+    named = [
+        number for number, each in enumerate(paragraphs) if any(f"# {name}" in each for name in upstreams)
+    ]
     paragraphs.insert(named[-1] + 1 if named else len(paragraphs), variables.strip())
     path.write_text("\n\n".join(paragraphs) + "\n")
 
@@ -99,7 +107,7 @@ def _parsed(service: Path, path: Path) -> ast.Module:
     try:
         return ast.parse((service / path).read_text())
     except SyntaxError as error:
-        raise CannotStart(f"{path}:{error.lineno} is no Python; correct it first") from None
+        raise Refused(f"{path}:{error.lineno} is no Python; correct it first") from None
 
 
 def _classes(tree: ast.Module) -> list[ast.ClassDef]:
@@ -133,11 +141,15 @@ def _imports(tree: ast.Module, *needed: tuple[str, str]) -> list[Addition]:
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     there = {alias.asname or alias.name for node in imports for alias in node.names}
     last = imports[-1].end_lineno or 0 if imports else 0
-    return [Addition(last + 1, 0, f"from {module} import {name}\n") for module, name in needed if name not in there]
+    return [
+        Addition(last + 1, 0, f"from {module} import {name}\n")
+        for module, name in needed
+        if name not in there
+    ]
 
 
-def _no_place(path: Path, what: str, line: str) -> CannotStart:
-    return CannotStart(f"{path} has no {what} any more, where this line would go: {line}")
+def _no_place(path: Path, what: str, line: str) -> Refused:
+    return Refused(f"{path} has no {what} any more, where this line would go: {line}")
 
 
 def _add(service: Path, path: Path, additions: Sequence[Addition]) -> None:

@@ -10,9 +10,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from chassis.dev import changelog, merge, new_migrations, outdated, template, update
-from chassis.dev.template import Refused, Template, checked, fetch, typed
-from chassis.dev.terminal import undisturbed
+
+from tools import changelog, merge, new_migrations, outdated, template, update
+from tools.service import Refused
+from tools.template import Template, checked, typed
+from tools.terminal import undisturbed
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 
@@ -73,7 +75,9 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
 
 def bring(service: Path, tmp_path: Path, new: dict[str, str]) -> merge.Merged:
     shutil.rmtree(tmp_path / "trees", ignore_errors=True)
-    before, after = (write(tmp_path / "trees" / name, files) for name, files in (("old", FILES), ("new", new)))
+    before, after = (
+        write(tmp_path / "trees" / name, files) for name, files in (("old", FILES), ("new", new))
+    )
     assert service.is_dir()
     return merge.merge(before, after, "Update the template")
 
@@ -83,7 +87,12 @@ def test_what_was_moved_deleted_and_changed_here(service: Path, tmp_path: Path) 
     (service / "moved").rename(service / "elsewhere")
     shutil.rmtree(service / "gone")
     commit(service)
-    new = {"kept": "1 theirs\n2\n3\n4\n5\n", "moved": "b\n" + "a\n" * 29, "gone/old": "y\n", "gone/new": "z\n"}
+    new = {
+        "kept": "1 theirs\n2\n3\n4\n5\n",
+        "moved": "b\n" + "a\n" * 29,
+        "gone/old": "y\n",
+        "gone/new": "z\n",
+    }
 
     merged = bring(service, tmp_path, new | {"skipped": "2\n", "added": "+\n"})
 
@@ -152,7 +161,10 @@ def test_new_migrations_follow_ours_in_their_order(tmp_path: Path, start: str) -
 
 
 def test_two_branches_of_ours_are_left_to_us_until_they_are_merged(tmp_path: Path) -> None:
-    write(tmp_path, {"1.py": migration("a1", None), "2.py": migration("b2", None), "3.py": migration("c3", "a1")})
+    write(
+        tmp_path,
+        {"1.py": migration("a1", None), "2.py": migration("b2", None), "3.py": migration("c3", "a1")},
+    )
     assert new_migrations.append(tmp_path, ["3.py"]) == []
     (tmp_path / "4.py").write_text(migration("d4", "x").replace('"x"', '("a1", "b2")'))
     assert new_migrations.append(tmp_path, ["3.py"]) == ["3.py"]
@@ -172,7 +184,10 @@ def test_what_was_typed_after_make(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_choice_that_is_not_offered() -> None:
     asked = {"owner": "Somebody", "python": ["3.14", "3.15"]}
-    assert checked({"owner": "Me", "python": "3.15", "no_more": "x"}, asked, "v2") == {"owner": "Me", "python": "3.15"}
+    assert checked({"owner": "Me", "python": "3.15", "no_more": "x"}, asked, "v2") == {
+        "owner": "Me",
+        "python": "3.15",
+    }
     with pytest.raises(Refused, match=r"python=3\.13 is no choice of v2: python=… takes 3\.14, 3\.15"):
         checked({"python": "3.13"}, asked, "v2")
 
@@ -187,7 +202,8 @@ def published(tmp_path: Path) -> Template:
         write(work, {"CHANGELOG.md": OLD if not number else NEW, "file": tag})
         commit(work)
         git(work, "tag", tag)
-    return fetch(str(work), tmp_path / "clone")
+    git(tmp_path, "clone", "--quiet", "--bare", str(work), "clone")
+    return Template(str(work), tmp_path / "clone")
 
 
 def test_releases_in_their_order(published: Template) -> None:
@@ -202,6 +218,7 @@ def test_how_far_behind(
     published: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(template, "PROJECT", tmp_path)
+    monkeypatch.setenv("TEMPLATE_CLONE", str(published.clone))
 
     def say_of(version: str) -> str:
         context: dict[str, object] = {template.CONTEXT: {}}

@@ -1,4 +1,4 @@
-"""Write the migration that makes a table and its indexes, as Alembic renders them; it needs no database."""
+"""Write the migration that makes a table and its indexes, as Alembic renders them; the service's own Python runs this, without a database."""
 
 import sys
 from argparse import Namespace
@@ -9,10 +9,9 @@ from alembic.operations.ops import CreateIndexOp, CreateTableOp, DowngradeOps, U
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError, rev_id
-from sqlalchemy import Table
-
 from app import main as application
-from app.kit.database import Base
+from chassis.database import Base
+from sqlalchemy import Table
 
 del application  # Imported for the tables that it registers with `Base`.
 

@@ -71,7 +71,7 @@ def text() -> Kind:
 
 
 def integer(bits: int) -> Kind:
-    beyond = 2**31 if bits == 32 else 2**53  # noqa: PLR2004 - As kit/values.py has it.
+    beyond = 2**31 if bits == 32 else 2**53  # noqa: PLR2004 - As chassis/values.py has it.
 
     def whole(text: str) -> str | None:
         is_one = re.fullmatch(r"-?(0|[1-9][0-9]{0,18})", text)

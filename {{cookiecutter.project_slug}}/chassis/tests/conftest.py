@@ -10,11 +10,9 @@ from fastapi import FastAPI
 from chassis.database import DatabaseSettings
 from example.main import create_app
 from example.settings import Settings
+from tests.places import EXAMPLE, ROOT
 
 pytest_plugins = ["chassis.testing", "tests.effects", "tests.database.roads", "tests.upstreams.upstreams"]
-
-ROOT = Path(__file__).parents[1]
-EXAMPLE = ROOT / "tests/example"
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +27,12 @@ def importable(clean_environment: None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(EXAMPLE / "src"), str(ROOT)]))
         yield
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes that only run what is left out of the coverage, or measured elsewhere."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 @pytest.fixture

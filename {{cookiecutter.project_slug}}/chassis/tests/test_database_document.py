@@ -11,7 +11,7 @@ from httpx2 import AsyncClient
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from chassis import database as kit_database
+from chassis import database as chassis_database
 from chassis import idempotency
 from chassis.database._pools import Base, Database
 
@@ -69,7 +69,7 @@ def test_each_dependency_has_its_line() -> None:
     named = set(re.findall(r"`(\w*(?:Reads|Session|Transaction|Database))`", TEXT.partition("\n## ")[0]))
     given = {
         name
-        for module in (kit_database, idempotency)
+        for module in (chassis_database, idempotency)
         for name, value in vars(module).items()
         if getattr(value, "__metadata__", None) and not name.startswith("_")
     }

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import BaseModel
 
-from chassis import errors, logs
+from chassis import errors, limits, logs
 from chassis.logs import LogSettings
 
 
@@ -28,9 +28,10 @@ class Cup(BaseModel):
     handles: list[int] = []
 
 
-def an_app() -> FastAPI:
+def an_app(**shape: Any) -> FastAPI:
     app = FastAPI()
-    errors.install(app)
+    errors.install(app, **shape)
+    app.add_middleware(limits.BodySizeMiddleware, 200_000)
     app.add_middleware(logs.RequestLogMiddleware)
 
     @app.get("/tea", responses=errors.problems(TeapotError, Other, TeapotError))
@@ -138,3 +139,61 @@ async def test_the_document_has_the_problems(client: AsyncClient) -> None:
     assert responses["418"]["description"] == "This is a teapot; Another 418"
     for status in ("418", "422", "default"):
         assert list(responses[status]["content"]) == ["application/problem+json"]
+
+
+class Legacy(BaseModel):
+    code: int
+    fields: list[str]
+
+
+def legacy(problem: errors.Problem) -> Legacy:
+    return Legacy(code=problem.status, fields=[each.pointer for each in problem.errors or ()])
+
+
+LEGACY = {"render": legacy, "media_type": "application/json"}
+
+
+async def test_errors_may_have_another_shape_those_of_the_middleware_too() -> None:
+    logs.configure(LogSettings())
+    transport = ASGITransport(an_app(**LEGACY), raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://test") as client:
+        answers = [
+            await client.get("/tea"),
+            await client.get("/nowhere"),
+            await client.post("/cups", json={"size": "x"}),
+            await client.post("/cups", json={"size": 1, "handles": [1] * 100_000}),
+            await client.delete("/cups"),
+        ]
+    assert [answer.json() for answer in answers] == [
+        {"code": 418, "fields": []},
+        {"code": 404, "fields": []},
+        {"code": 422, "fields": ["/body/size"]},
+        {"code": 413, "fields": []},
+        {"code": 500, "fields": []},
+    ]
+    assert [answer.status_code for answer in answers] == [answer.json()["code"] for answer in answers]
+    assert {answer.headers["Content-Type"] for answer in answers} == {"application/json"}
+
+
+def test_the_document_has_the_shape_that_is_sent() -> None:
+    document = an_app(**LEGACY).openapi()
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Legacy"}}}
+    responses = [
+        response["content"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        for status, response in operation["responses"].items()
+        if not status.startswith("2")
+    ]
+    assert responses
+    assert all(each == content for each in responses)
+    assert {"Legacy", "Cup"} <= document["components"]["schemas"].keys()
+    assert "Problem" not in document["components"]["schemas"]
+
+
+def test_a_shape_that_says_no_model_is_refused_at_the_start() -> None:
+    def careless(problem):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - As somebody may write it.
+        return problem
+
+    with pytest.raises(TypeError, match="must say which pydantic model it returns"):
+        errors.install(FastAPI(), render=careless)

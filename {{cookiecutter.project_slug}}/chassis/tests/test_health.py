@@ -4,7 +4,7 @@ from httpx2 import AsyncClient
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from chassis.database._pools import DatabaseSettings, ReadSession
+from chassis.database import DatabaseSettings, ReadSession
 from chassis.testing import ClientFactory, opened
 from example.main import State, create_app
 from example.settings import Settings

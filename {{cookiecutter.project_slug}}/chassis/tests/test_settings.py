@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from chassis import environment
+from chassis import settings as environment
+from chassis.database import DatabaseSettings
 from example.settings import Settings
 
 URL = "postgresql://user@localhost/orders"
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def secret_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No variable of this machine, and a secrets folder of the test's own."""
     for name in os.environ:
         if name.upper().startswith("APP_"):
@@ -35,20 +36,20 @@ def refusal(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_DATABASE__URL", "postgres://user@localhost/orders")
     monkeypatch.setenv("APP_DATABASE__POOL_SIZE", "7")
-    monkeypatch.setenv("app_docs", "false")
-    monkeypatch.setenv("APP_CORS_ORIGINS", "https://a.example, https://b.example")
+    monkeypatch.setenv("app_database__pgbouncer", "true")
+    monkeypatch.setenv("APP_SERVER__TRUSTED_PROXIES", "10.0.0.0/8, unix")
     settings = Settings.load()
     assert settings.database.url.get_secret_value() == URL
     assert settings.database.pool_size == 7
-    assert settings.docs is False
-    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert settings.database.pgbouncer is True
+    assert [str(each) for each in settings.server.trusted_proxies] == ["10.0.0.0/8", "unix"]
 
 
 def test_a_secret_comes_from_a_file_and_the_environment_wins(
-    monkeypatch: pytest.MonkeyPatch, clean_environment: Path
+    monkeypatch: pytest.MonkeyPatch, secret_files: Path
 ) -> None:
     monkeypatch.setenv("APP_DATABASE__URL", URL)
-    (clean_environment / "app_database__password").write_text("from the file\n")
+    (secret_files / "app_database__password").write_text("from the file\n")
     assert Settings.load().database.password == SecretStr("from the file")
     monkeypatch.setenv("APP_DATABASE__PASSWORD", "from the environment")
     assert Settings.load().database.password == SecretStr("from the environment")
@@ -82,11 +83,11 @@ def test_a_misspelt_name_is_refused(
 
 
 def test_a_misspelt_secret_file_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], clean_environment: Path
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], secret_files: Path
 ) -> None:
     monkeypatch.setenv("APP_DATABASE__URL", URL)
-    (clean_environment / "app_database__pasword").write_text("hunter2")
-    (clean_environment / "another_programs_secret").write_text("hunter2")
+    (secret_files / "app_database__pasword").write_text("hunter2")
+    (secret_files / "another_programs_secret").write_text("hunter2")
     assert refusal(capsys) == ["configuration: app_database__pasword: no setting has this name"]
 
 
@@ -105,6 +106,26 @@ def test_settings_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_DATABASE__URL", URL)
     settings = Settings.load()
     with pytest.raises(ValidationError):
-        setattr(settings, "docs", False)  # noqa: B010 - The type checker refuses the plain assignment, as it should.
+        setattr(settings, "environment", "development")  # noqa: B010 - The type checker refuses the plain assignment, as it should.
     with pytest.raises(ValidationError):
         setattr(settings.database, "pool_size", 1)  # noqa: B010 - As above.
+
+
+def test_one_group_is_read_whatever_is_wrong_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_DATABASE__URL", URL)
+    monkeypatch.setenv("APP_SERVER__WORKERS", "many")
+    monkeypatch.setenv("APP_FOO", "x")
+    assert environment.load_group("database", DatabaseSettings).url.get_secret_value() == URL
+
+
+def test_one_group_is_refused_for_what_is_wrong_with_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("APP_DATABASE__URLL", URL)
+    with pytest.raises(SystemExit) as exit_:
+        environment.load_group("database", DatabaseSettings)
+    assert exit_.value.code == 78
+    assert capsys.readouterr().err.splitlines() == [
+        "configuration: APP_DATABASE__URLL: no setting has this name",
+        "configuration: APP_DATABASE__URL: is missing",
+    ]

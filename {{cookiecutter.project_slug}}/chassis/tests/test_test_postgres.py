@@ -8,10 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
-from chassis.testing._postgres import VARIABLE
 
-from chassis.dev.postgres import PROJECT, temporary_home
+from chassis.dev.postgres import temporary_home
+from chassis.dev.project import PROJECT
+from chassis.testing._postgres import VARIABLE
 from tests.dev.waiting import has_ended, wait_until
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 ASKING = """
 import time
@@ -23,7 +26,7 @@ def test_database(database_url, request):
 
 def pytest_command(test: Path, *options: str) -> list[str]:
     test.write_text(ASKING)
-    plugins = ["-p", "chassis.testing.postgres", "-p", "no:schemathesis", "-c", os.devnull]
+    plugins = ["-p", "chassis.testing._postgres", "-p", "no:schemathesis", "-c", os.devnull]
     return [sys.executable, "-m", "pytest", *plugins, *options, str(test)]
 
 

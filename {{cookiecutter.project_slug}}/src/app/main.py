@@ -3,6 +3,7 @@
 from importlib.metadata import entry_points, metadata
 
 import structlog
+from chassis import errors, health, limits, logs
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware import Middleware
@@ -11,7 +12,6 @@ from app.lifespan import lifespan
 from app.orders.amounts import router as amounts
 from app.orders.router import router as orders
 from app.settings import Settings
-from chassis import errors, health, limits, logs
 
 log = structlog.stdlib.get_logger("app.main")
 

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
+from chassis import logs
 from chassis.upstreams import Upstream, UpstreamFailed
 from opentelemetry.sdk.trace import TracerProvider
 
 from app.exchange_rates.client import fetch_rate, fetch_rates
 from app.exchange_rates.errors import RateUnavailable
 from app.settings import Settings
-from chassis import logs
 from tests.rates_api import RatesAPI
 
 

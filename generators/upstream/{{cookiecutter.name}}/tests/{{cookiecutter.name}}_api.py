@@ -4,10 +4,9 @@
 from collections.abc import Iterator
 
 import pytest
+from chassis.testing import StandIn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-
-from tests.stand_in import StandIn
 
 
 class {{ u.type }}API(StandIn):

@@ -59,11 +59,6 @@ class EnvironmentSettings(BaseSettings):
         return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings)
 
     @classmethod
-    def names(cls, *, required: bool = False) -> list[str]:
-        """Name the variables of all settings, or of those that have no default."""
-        return [PREFIX + name for name in _names(cls, required=required)]
-
-    @classmethod
     def load(cls, *, within: str = "") -> Self:
         """Read the settings, or end the process with exit code 78 and a line for each problem.
 
@@ -82,6 +77,11 @@ class EnvironmentSettings(BaseSettings):
         for problem in problems:
             print(f"configuration: {problem}", file=sys.stderr)  # noqa: T201 - Logs are not configured yet.
         sys.exit(EX_CONFIG)
+
+
+def variables(settings: type[BaseModel], *, required: bool = False) -> list[str]:
+    """Name the variables of all settings, or of those that have no default."""
+    return [PREFIX + name for name in _names(settings, required=required)]
 
 
 def load_group[Group: SettingsGroup](name: str, group: type[Group]) -> Group:
@@ -104,7 +104,7 @@ def _lines(settings: type[BaseModel], error: ValidationError) -> Iterator[str]:
 
 def _unknown_names(settings: type[BaseModel], within: str) -> list[str]:
     """Misspelt variables and secret files; pydantic-settings sees those of a known group only."""
-    known = {PREFIX + name for name in _names(settings)}
+    known = set(variables(settings))
     given = set(os.environ)
     if SECRETS.is_dir():
         given |= {path.name for path in SECRETS.iterdir()}

@@ -11,14 +11,14 @@ from fastapi.responses import StreamingResponse
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from chassis.database._errors import DatabaseUnavailable
-from chassis.database._pools import (
+from chassis.database import (
     Base,
     Database,
     DatabaseSettings,
     ReadSession,
     Session,
 )
+from chassis.database._errors import DatabaseUnavailable
 from chassis.testing import ClientFactory
 from example.main import State
 

@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from chassis.database._pools import CurrentDatabase, Database, DatabaseSettings, ReadSession, Session, StreamingSession
+from chassis.database import CurrentDatabase, Database, DatabaseSettings, ReadSession, Session, StreamingSession
 from chassis.testing import with_state
 from example.main import State
 from tests.postgres_proxy import proxied

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from chassis.dev.project import PROJECT
+from tests.places import EXAMPLE
 
 
 @pytest.fixture(autouse=True)
-def restored_signals() -> Iterator[None]:
+def restored_signals(unmeasured: None) -> Iterator[None]:
     """Undo what a command's `main` does to the process; what it ignores in the end, later children would ignore."""
+    del unmeasured  # Each of these starts what users start.
     handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in handlers.items():
@@ -19,10 +20,7 @@ def restored_signals() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def project() -> Iterator[Path]:
+def copied() -> Iterator[Path]:
     """A copy, so that no test touches the database that a developer works with."""
     with tempfile.TemporaryDirectory() as name:
-        for part in ("dev", "migrations", "src"):
-            shutil.copytree(PROJECT / part, Path(name, part))
-        shutil.copy(PROJECT / "pyproject.toml", name)
-        yield Path(name)
+        yield Path(shutil.copytree(EXAMPLE, name, dirs_exist_ok=True))

@@ -11,7 +11,6 @@ import pytest
 
 from chassis.dev import check_api
 from chassis.dev.check_api import main
-from chassis.dev.project import PROJECT
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 
@@ -26,18 +25,16 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", "src")
     monkeypatch.delenv("UV", raising=False)
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # These packages `app` are none of ours.
     project = tmp_path / "project"
     (project / "src/app").mkdir(parents=True)
-    (project / "dev").mkdir()
-    shutil.copy(PROJECT / "dev/openapi.py", project / "dev")
+    (project / "pyproject.toml").write_text("[project]\n")
     (project / "src/app/__init__.py").touch()
     write(project, "/v1/things", "/v1/others")
     for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "One"]):
         git(project, *command)
     monkeypatch.setattr(check_api, "PROJECT", project)
     monkeypatch.setattr(check_api, "ACCEPTED", project / "docs/api-breaks.txt")
-    monkeypatch.setattr("dev.git.PROJECT", project)
+    monkeypatch.setattr("chassis.dev.git.PROJECT", project)
     monkeypatch.setenv("base", "main")
     return project
 
@@ -92,8 +89,16 @@ def test_the_first_push_has_nothing_before_it(
     assert "no version before" in capfd.readouterr().out
 
 
-def test_the_document_of_this_service() -> None:
-    said = subprocess.check_output([sys.executable, "-m", "dev.openapi"], cwd=PROJECT)
+def test_a_version_that_cannot_be_loaded_is_a_line(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (repository / "src/app/main.py").write_text("import nothing_of_this_name\n")
+    assert main() == 2
+    said = capfd.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert said.err.startswith("The API of this version cannot be loaded: ModuleNotFoundError: No module named ")
+
+
+def test_the_document_of_a_service(project: Path) -> None:
+    said = subprocess.check_output([sys.executable, "-m", "chassis.dev.openapi"], cwd=project)
     document = json.loads(said)
     assert document["openapi"].startswith("3.")
     assert "/livez" in document["paths"]

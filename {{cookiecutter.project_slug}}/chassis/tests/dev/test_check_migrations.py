@@ -10,7 +10,7 @@ from alembic.script import Script
 
 from chassis.dev import check_migrations
 from chassis.dev.check_migrations import findings, main
-from chassis.dev.project import PROJECT
+from tests.places import EXAMPLE
 
 HEAD = "import sqlalchemy as sa\nfrom alembic import op\n\n\ndef upgrade() -> None:\n"
 
@@ -83,7 +83,7 @@ def test_a_reason_is_asked_for_and_counts_for_its_rule_alone(tmp_path: Path) -> 
 def test_the_migrations_of_this_service(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], base: str
 ) -> None:
-    monkeypatch.setattr(check_migrations, "PROJECT", PROJECT)
+    monkeypatch.setattr(check_migrations, "PROJECT", EXAMPLE)
     monkeypatch.setenv("base", base)
     assert main() == 0
     assert "nothing in them that blocks" in capsys.readouterr().out

@@ -52,3 +52,24 @@ def test_what_main_has_gained_meanwhile_is_not_ours(repository: Path) -> None:
 )
 def test_whether_a_revision_exists(revision: str, *, there: bool) -> None:
     assert git.exists(revision) == there
+
+
+@pytest.mark.parametrize(
+    ("path", "how", "changed"),
+    [
+        ("versions/one.py", "edit", True),
+        ("versions/two.py", "add", True),
+        ("versions/two.py", "commit", True),
+        ("elsewhere.py", "add", False),
+        ("elsewhere.py", "commit", False),
+    ],
+)
+def test_whether_something_has_changed_on_a_branch(repository: Path, path: str, how: str, *, changed: bool) -> None:
+    run(repository, "switch", "-q", "-c", "branch")
+    assert not git.is_changed_since("main", ("versions",))
+
+    (repository / path).write_text("changed")
+    if how == "commit":
+        commit(repository, path)
+
+    assert git.is_changed_since("main", ("versions",)) == changed

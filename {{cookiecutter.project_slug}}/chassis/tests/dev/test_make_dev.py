@@ -13,12 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from chassis.testing import query
 
 from chassis.dev.__main__ import watch
 from chassis.dev.postgres import THROWAWAY, running_server
 from chassis.dev.processes import child
 from chassis.dev.programs import CannotStart
+from chassis.testing import query
 from tests.dev.waiting import has_ended, wait_until
 
 BIND = "APP_SERVER__BIND"
@@ -27,12 +27,12 @@ BIND = "APP_SERVER__BIND"
 class MakeDev:
     """One run of it, whose output goes to a file."""
 
-    def __init__(self, project: Path, **variables: str) -> None:
+    def __init__(self, copied: Path, **variables: str) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - Closed by `close`.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("APP_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "dev"],
-            cwd=project,
+            [sys.executable, "-m", "chassis.dev"],
+            cwd=copied,
             env=inherited | {BIND: f"127.0.0.1:{free_port()}"} | variables,
             stdout=self._file,
             stderr=self._file,
@@ -61,8 +61,8 @@ class MakeDev:
 
 
 @contextmanager
-def make_dev(project: Path, **variables: str) -> Iterator[MakeDev]:
-    run = MakeDev(project, **variables)
+def make_dev(copied: Path, **variables: str) -> Iterator[MakeDev]:
+    run = MakeDev(copied, **variables)
     try:
         yield run
     finally:
@@ -75,8 +75,8 @@ def free_port() -> int:
         return port
 
 
-def test_ctrl_c_ends_all_of_it_and_the_data_stays(project: Path) -> None:
-    with make_dev(project) as run:
+def test_ctrl_c_ends_all_of_it_and_the_data_stays(copied: Path) -> None:
+    with make_dev(copied) as run:
         run.wait_until_up()
         started = psutil.Process(run.process.pid).children(recursive=True)
         query(run.database(), "CREATE TABLE kept AS SELECT 42 AS value")
@@ -87,7 +87,7 @@ def test_ctrl_c_ends_all_of_it_and_the_data_stays(project: Path) -> None:
     assert output.endswith("Stopped.\n")
     assert len(started) > 4
     assert [each for each in started if not has_ended(each.pid)] == []
-    with running_server(project / ".postgres", **THROWAWAY) as server:
+    with running_server(copied / ".postgres", **THROWAWAY) as server:
         assert query(server.url, "SELECT value FROM kept") == 42
 
 
@@ -103,18 +103,18 @@ def test_when_a_part_dies_the_rest_is_stopped() -> None:
     assert uvicorn.returncode == -signal.SIGTERM
 
 
-def test_a_second_start_is_refused(project: Path) -> None:
-    with running_server(project / ".postgres", **THROWAWAY), make_dev(project) as second:
+def test_a_second_start_is_refused(copied: Path) -> None:
+    with running_server(copied / ".postgres", **THROWAWAY), make_dev(copied) as second:
         code, output = second.wait_for_end()
 
     assert code == 1
     assert "make dev: it runs already" in output
 
 
-def test_a_busy_port_is_named_with_a_way_out(project: Path) -> None:
+def test_a_busy_port_is_named_with_a_way_out(copied: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
-        with make_dev(project, APP_SERVER__BIND=f"127.0.0.1:{port}") as run:
+        with make_dev(copied, APP_SERVER__BIND=f"127.0.0.1:{port}") as run:
             code, output = run.wait_for_end()
 
     assert code == 1
@@ -125,8 +125,8 @@ def test_a_busy_port_is_named_with_a_way_out(project: Path) -> None:
 
 
 @pytest.mark.parametrize("bind", ["8000", "localhost:", "unix:/tmp/service", "127.0.0.1:99999"])
-def test_an_address_that_is_none_is_refused(project: Path, bind: str) -> None:
-    with make_dev(project, APP_SERVER__BIND=bind) as run:
+def test_an_address_that_is_none_is_refused(copied: Path, bind: str) -> None:
+    with make_dev(copied, APP_SERVER__BIND=bind) as run:
         code, output = run.wait_for_end()
 
     assert code == 1
@@ -134,8 +134,8 @@ def test_an_address_that_is_none_is_refused(project: Path, bind: str) -> None:
     assert output.startswith("make dev: ")
 
 
-def test_wrong_settings_end_it_with_their_own_code(project: Path) -> None:
-    with make_dev(project, APP_LOG__LEVEL="LOUD") as run:
+def test_wrong_settings_end_it_with_their_own_code(copied: Path) -> None:
+    with make_dev(copied, APP_LOG__LEVEL="LOUD") as run:
         code, output = run.wait_for_end()
 
     assert code == 78
@@ -143,12 +143,12 @@ def test_wrong_settings_end_it_with_their_own_code(project: Path) -> None:
     assert "Traceback" not in output
 
 
-def test_the_env_file_counts_less_than_the_environment(project: Path) -> None:
-    (project / ".env").write_text("APP_SERVER__BIND=of-the-file\n")
+def test_the_env_file_counts_less_than_the_environment(copied: Path) -> None:
+    (copied / ".env").write_text("APP_SERVER__BIND=of-the-file\n")
     try:
-        with make_dev(project, APP_SERVER__BIND="of-the-environment") as run:
+        with make_dev(copied, APP_SERVER__BIND="of-the-environment") as run:
             code, output = run.wait_for_end()
     finally:
-        (project / ".env").unlink()
+        (copied / ".env").unlink()
 
     assert (code, output.count("of-the-environment")) == (1, 1)

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import psutil
 import pytest
-from chassis.testing import query
 
 from chassis.dev import programs
 from chassis.dev.postgres import (
-    PROJECT,
     THROWAWAY,
     AlreadyRunning,
     running_server,
     temporary_home,
     url_of_running,
 )
+from chassis.dev.project import PROJECT
+from chassis.testing import query
 from tests.dev.waiting import has_ended, wait_until
 
 OWNER = """

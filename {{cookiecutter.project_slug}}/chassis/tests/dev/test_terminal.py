@@ -50,7 +50,9 @@ def test_each_signal_ends_the_work_in_order_even_when_it_comes_twice(number: sig
 
 
 def test_nohup_keeps_its_meaning() -> None:
-    code = "import os, signal; from dev.terminal import end_on_signals; end_on_signals(); os.kill(os.getpid(), 1)"
+    code = (
+        "import os, signal; from chassis.dev.terminal import end_on_signals; end_on_signals(); os.kill(os.getpid(), 1)"
+    )
 
     subprocess.run(["nohup", sys.executable, "-c", code], cwd=PROJECT, check=True, capture_output=True)
 

@@ -8,8 +8,13 @@ import pytest
 import trustme
 
 from chassis.testing import ServerProcess
+from tests.places import EXAMPLE
 
 type Serve = Callable[..., ServerProcess]
+
+
+def served(environment: Mapping[str, str] | None = None, **options: Any) -> ServerProcess:
+    return ServerProcess(environment, **{"app": "tests.server.app:create_app()", "root": EXAMPLE, **options})
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +23,7 @@ def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(environment: Mapping[str, str] | None = None, **options: Any) -> ServerProcess:
-            return stack.enter_context(ServerProcess(environment, **options))
+            return stack.enter_context(served(environment, **options))
 
         yield start
 

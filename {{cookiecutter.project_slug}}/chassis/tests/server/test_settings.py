@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from chassis.server._settings import ServerSettings, TLSSettings
+from chassis.server import ServerSettings
+from chassis.tls import TLSSettings
 
 
 def test_the_defaults_agree() -> None:

@@ -7,10 +7,10 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from chassis.server import _tls as tls
-from chassis.server._settings import ServerSettings
+from chassis import tls
 from chassis.testing import PATIENCE, ServerProcess
 from tests.server.conftest import Certificates, Serve
+from tests.server.conftest import served as on_the_server
 
 BILLING = "CN=billing,OU=Accounts,O=Example\\, Inc."
 
@@ -52,9 +52,9 @@ def test_bad_input_is_one_line_and_exit_code_78(
 ) -> None:
     wrong, message = list(bad_inputs(certificates).values())[case]
     good = {"certfile": str(certificates.certfile), "keyfile": str(certificates.keyfile)}
-    settings = ServerSettings.model_validate({"tls": good | wrong})
+    settings = tls.TLSSettings.model_validate(good | wrong)
     with pytest.raises(SystemExit) as raised:
-        tls.check(settings)
+        tls.check(settings, http2=False)
     assert raised.value.code == 78
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("configuration: APP_SERVER__TLS__")
@@ -63,7 +63,7 @@ def test_bad_input_is_one_line_and_exit_code_78(
 
 def test_a_server_with_bad_input_boots_no_worker(certificates: Certificates) -> None:
     _, other_key = certificates.issue("other")
-    process = ServerProcess(certificates.settings(keyfile=str(other_key))).start()
+    process = on_the_server(certificates.settings(keyfile=str(other_key))).start()
     assert process.wait(timeout=10) == 78
     process.close()
     assert process.lines == [
@@ -75,7 +75,7 @@ def test_a_certificate_that_expires_soon_is_a_warning(
     certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     certfile, keyfile = certificates.issue("soon", days=13)
-    tls.check(ServerSettings.model_validate({"tls": {"certfile": certfile, "keyfile": keyfile}}))
+    tls.check(tls.TLSSettings(certfile=certfile, keyfile=keyfile), http2=False)
     (record,) = caplog.records
     assert "soon.crt expires on" in record.getMessage()
 

@@ -27,6 +27,7 @@ from chassis.dev.terminal import complain, end_on_signals, say, watch_callers
 BIND = "APP_SERVER__BIND"
 STOP = ((SIGTERM, 5.0), (SIGKILL, 3.0))
 OPEN_REQUESTS_SECONDS = "3"
+SOURCES = ("src", "chassis/src")  # Where the chassis is a package of an index, there is no second one.
 
 
 def main() -> int:
@@ -80,7 +81,9 @@ def free_address(bind: str) -> tuple[str, int]:
 
 def uvicorn_command(host: str, port: int) -> list[str]:
     command = [sys.executable, "-m", "uvicorn", "--factory", names().application]
-    command += ["--host", host, "--port", str(port), "--reload", "--reload-dir", "src", "--log-level", "warning"]
+    command += ["--host", host, "--port", str(port), "--reload", "--log-level", "warning"]
+    for folder in filter(os.path.isdir, SOURCES):
+        command += ["--reload-dir", folder]
     return [*command, "--timeout-graceful-shutdown", OPEN_REQUESTS_SECONDS]
 
 
@@ -102,7 +105,7 @@ def announce(host: str, port: int) -> None:
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     docs = [f"  Docs       {base}/docs"] if is_ok(host, port, "/docs") else []
     lines = [f"  API        {base}", *docs, f"  Readiness  {base}/readyz", f"  Database   {shown()}"]
-    say("\n".join(["", "The service runs, and reloads when src/ changes. Ctrl-C stops it.", *lines, ""]))
+    say("\n".join(["", "The service runs, and reloads when its code changes. Ctrl-C stops it.", *lines, ""]))
 
 
 def is_ok(host: str, port: int, path: str) -> bool:

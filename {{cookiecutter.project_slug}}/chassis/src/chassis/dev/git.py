@@ -1,6 +1,7 @@
 """What commands ask of the project's Git repository."""
 
 import subprocess
+from collections.abc import Sequence
 
 from chassis.dev.project import PROJECT
 
@@ -22,11 +23,11 @@ def added_since(revision: str, folder: str) -> set[str]:
     return {str(path.relative_to(PROJECT)) for path in (PROJECT / folder).glob("*.py")} - before
 
 
-def uncommitted() -> list[str] | None:
-    """The files of the project that differ from the last commit; None where there is none."""
-    if not exists("HEAD"):
-        return None
-    return [line[3:] for line in _git("status", "--porcelain", "--", ".").splitlines()]
+def is_changed_since(revision: str, paths: Sequence[str]) -> bool:
+    """Whether the working tree differs in these paths from the common ancestor with a revision."""
+    ancestor = _git("merge-base", "--", revision, "HEAD").strip()
+    new = _git("ls-files", "--others", "--exclude-standard", "--", *paths)
+    return bool(new or _git("diff", "--name-only", ancestor, "--", *paths))
 
 
 def _git(*arguments: str) -> str:

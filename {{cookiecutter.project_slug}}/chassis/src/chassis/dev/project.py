@@ -1,4 +1,4 @@
-"""The project that a command works on: the one in the current folder, by the names that its pyproject.toml gives."""
+"""The project that a command works on: the current folder's, by the names that its pyproject.toml gives."""
 
 import re
 import tomllib
@@ -8,10 +8,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from chassis.settings import EnvironmentSettings
+from chassis.settings import EnvironmentSettings, variables
 
-PROJECT = Path.cwd()
 _EXAMPLE = re.compile(r"^# ?(APP_[A-Z0-9_]+)=(\S.*)$", re.MULTILINE)
+
+
+def found(start: Path) -> Path:
+    """Find the folder of the project; an editor may run a test in a folder below it."""
+    return next((each for each in (start, *start.parents) if (each / "pyproject.toml").is_file()), start)
+
+
+PROJECT = found(Path.cwd())
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ def examples(project: Path = PROJECT) -> Iterator[tuple[str, str]]:
     """Yield the example that `.env.example` gives of each setting without a default, but for the database's."""
     path = project / ".env.example"
     written = _EXAMPLE.findall(path.read_text("utf-8")) if path.exists() else []
-    required = settings_of(project).names(required=True) if written else []
+    required = variables(settings_of(project), required=True) if written else []
     for name, value in written:
         if name in required and not name.startswith("APP_DATABASE__"):
             yield name, value

@@ -6,9 +6,9 @@ chassis/docs/operations.md draws the signals and the times. `gunicorn.conf.py` o
 from typing import Any
 
 from chassis.logs import LogSettings
-from chassis.server._settings import ServerSettings, TLSSettings
+from chassis.server._settings import ServerSettings
 
-__all__ = ["ServerSettings", "TLSSettings", "configuration"]
+__all__ = ["ServerSettings", "configuration"]
 
 
 def configuration(server: ServerSettings, log: LogSettings) -> dict[str, Any]:

@@ -6,15 +6,17 @@ from typing import Any
 
 from gunicorn.arbiter import Arbiter
 
+from chassis import tls
 from chassis.logs import LogSettings
-from chassis.server import _master, _tls
+from chassis.server import _master
 from chassis.server._log import Logger
 from chassis.server._settings import ServerSettings
 from chassis.server._worker import Worker
 
 
 def configured(server: ServerSettings, log: LogSettings) -> dict[str, Any]:
-    _tls.check(server)
+    if server.tls:
+        tls.check(server.tls, http2=server.http2)
     Worker.settings = server
     return {
         "bind": server.bind,

@@ -5,39 +5,16 @@ chassis/docs/operations.md draws the times on a line.
 
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from chassis.server._cpus import available_cpus
 from chassis.settings import SettingsGroup, SplitCommas
+from chassis.tls import TLSSettings
 
 Proxy = IPv4Network | IPv6Network | Literal["unix"]
-
-
-class TLSSettings(SettingsGroup):
-    certfile: Path
-    """The certificate and the intermediate ones after it, PEM. New files are served within seconds."""
-    keyfile: Path | None = None
-    """Its private key, PEM. Default: it stands in `certfile`."""
-    keyfile_password: SecretStr | None = None
-    """The password of an encrypted key. Best given as the file `/run/secrets/app_server__tls__keyfile_password`."""
-    ca_certs: Path | None = None
-    """Who may sign client certificates, PEM."""
-    client_certs: Literal["none", "optional", "required"] = "none"
-    """Whether clients show a certificate. `request.scope["extensions"]["tls"]["client_cert_name"]` has its subject."""
-    minimum_version: Literal["1.2", "1.3"] = "1.2"
-    """The oldest TLS that is spoken."""
-    ciphers: str | None = None
-    """OpenSSL's names of the TLS 1.2 ciphers, with colons between. Default: Python's."""
-
-    @model_validator(mode="after")
-    def _clients_need_a_ca(self) -> Self:
-        if self.client_certs != "none" and self.ca_certs is None:
-            raise ValueError(f"CLIENT_CERTS is {self.client_certs}, so CA_CERTS must name who signs them")
-        return self
 
 
 class ServerSettings(SettingsGroup):

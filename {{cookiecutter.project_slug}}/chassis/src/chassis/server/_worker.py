@@ -16,7 +16,8 @@ from gunicorn.arbiter import Arbiter
 from uvicorn.config import Config
 from uvicorn_worker import UvicornWorker
 
-from chassis.server import _protocol, _tls
+from chassis import tls
+from chassis.server import _protocol
 from chassis.server._leaving import LeavingServer
 from chassis.server._settings import ServerSettings
 
@@ -68,8 +69,8 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
 
     def _tls(self, _config: Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
         assert self.settings.tls  # noqa: S101 - Else uvicorn would not ask.
-        self.serving = _tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
-        self.serving.current = _tls.context(self.settings.tls, http2=self.settings.http2)
+        self.serving = tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
+        self.serving.current = tls.context(self.settings.tls, http2=self.settings.http2)
         return self.serving
 
     @override
@@ -84,7 +85,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
         server = LeavingServer(self.config, self.settings, self.beat)
         if self.settings.tls:
             self.config.load()
-            rotation = _tls.rotate(self.serving, self.settings.tls, http2=self.settings.http2)
+            rotation = tls.rotate(self.serving, self.settings.tls, http2=self.settings.http2)
             server.tasks.append(asyncio.create_task(rotation))
         # Bare sockets: uvloop and gunicorn's wrapper would both close the descriptor, whosever it is by then.
         await server.serve(sockets=[each for listener in self.sockets for each in descriptors(listener.sock)])

@@ -1,5 +1,5 @@
 {%- set r = cookiecutter | resource -%}
-from app.kit.errors import ServiceError
+from chassis.errors import ServiceError
 
 
 class {{ r.type }}NotFound(ServiceError):

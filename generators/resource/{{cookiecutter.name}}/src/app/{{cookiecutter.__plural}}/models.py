@@ -5,12 +5,11 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from chassis.database import Base
 from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, Index, Numeric, String, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
-
-from app.kit.database import Base
 {% for field in r.enums %}
 
 class {{ field.alias }}(StrEnum):

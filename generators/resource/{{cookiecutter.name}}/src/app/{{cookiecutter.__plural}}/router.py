@@ -3,16 +3,16 @@
 from typing import Annotated
 from uuid import UUID
 
+from chassis.database import Reads, ReplicaReads
+from chassis.errors import problems
+from chassis.idempotency import IdempotentRoute, IdempotentSession, IdempotentTransaction
+from chassis.pages import Page, page
+from chassis.preconditions import IfMatch, PreconditionFailed, cacheable, etag, tagged
 from fastapi import APIRouter, Query, Response
 
 from app.{{ r.plural }} import service
 from app.{{ r.plural }}.errors import {{ r.errors | join(", ") }}
 from app.{{ r.plural }}.schemas import {{ r.type }}Create, {{ r.type }}Query, {{ r.type }}Read, {{ r.type }}Row, {{ r.type }}Update
-from app.kit.database import Reads, ReplicaReads
-from app.kit.errors import problems
-from app.kit.idempotency import IdempotentRoute, IdempotentSession, IdempotentTransaction
-from app.kit.pages import Page, page
-from app.kit.preconditions import IfMatch, PreconditionFailed, cacheable, etag, tagged
 
 router = APIRouter(prefix="{{ r.route }}", tags=["{{ r.many }}"], route_class=IdempotentRoute)
 

@@ -4,13 +4,13 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
+from chassis.pages import Cursor, Limit
+from chassis.values import INT32, INT64, Day, Digits, Instant, Int32, Int64, Text
 from pydantic import MISSING, BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
 {% if r.enums -%}
 from app.{{ r.plural }}.models import {{ r.enum_types }}
 {% endif -%}
-from app.kit.pages import Cursor, Limit
-from app.kit.values import INT32, INT64, Day, Digits, Instant, Int32, Int64, Text
 {% for field in r.aliased %}
 {{ field.alias }} = {{ field.annotated }}
 {%- endfor %}

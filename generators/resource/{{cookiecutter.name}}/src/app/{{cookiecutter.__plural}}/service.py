@@ -9,16 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from chassis.database import DriverPool, Statement, Transaction, violations
+from chassis.preconditions import Precondition
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.{{ r.plural }}.errors import {{ r.errors | join(", ") }}
 from app.{{ r.plural }}.models import {{ r.type }}
 from app.{{ r.plural }}.schemas import {{ r.type }}Create, {{ r.type }}Query, {{ r.type }}Row, {{ r.type }}Update
-from app.kit.database_errors import violations
-from app.kit.driver import DriverPool, Transaction
-from app.kit.preconditions import Precondition
-from app.kit.statements import Statement
 
 _BY_ID = Statement({{ r.type }}Row, select({{ r.type }}).where({{ r.type }}.id == bindparam("id")))
 _NEWEST = Statement(

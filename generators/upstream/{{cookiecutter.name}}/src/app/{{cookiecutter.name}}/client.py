@@ -4,11 +4,11 @@
 from typing import Annotated
 from uuid import UUID
 
+from chassis.upstreams import Upstream
 from fastapi import Depends, Request
 
 from app.{{ u.name }}.errors import {{ u.one_type }}Unavailable
 from app.{{ u.name }}.schemas import {{ u.one_type }}
-from app.kit.outbound import Upstream
 
 
 def _upstream(request: Request) -> Upstream:

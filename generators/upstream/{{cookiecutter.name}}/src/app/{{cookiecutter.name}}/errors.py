@@ -1,5 +1,5 @@
 {%- set u = cookiecutter | upstream -%}
-from app.kit.errors import ServiceError
+from chassis.errors import ServiceError
 
 
 class {{ u.one_type }}Unavailable(ServiceError):

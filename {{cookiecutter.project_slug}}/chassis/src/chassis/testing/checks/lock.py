@@ -13,10 +13,10 @@ def test_the_chassis_is_nobody_elses_package(project: Path) -> None:
     if not (project / "uv.lock").exists():
         pytest.skip("there is no uv.lock yet: uv lock")
     lock = tomllib.loads((project / "uv.lock").read_text("utf-8"))
-    assert _problem(lock, tomllib.loads((project / "pyproject.toml").read_text("utf-8"))) == ""
+    assert problem_of(lock, tomllib.loads((project / "pyproject.toml").read_text("utf-8"))) == ""
 
 
-def _problem(lock: dict[str, Any], project: dict[str, Any]) -> str:
+def problem_of(lock: dict[str, Any], project: dict[str, Any]) -> str:
     sources = [each["source"] for each in lock.get("package", ()) if each["name"] == NAME]
     uv = project.get("tool", {}).get("uv", {})
     wanted = uv.get("sources", {}).get(NAME, {})

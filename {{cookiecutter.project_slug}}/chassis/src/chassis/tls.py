@@ -1,4 +1,4 @@
-"""TLS: a context from the settings, checked before any worker starts, and replaced while the server runs."""
+"""TLS of the server: a context from the settings, checked before a worker starts, and replaced while it runs."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
-from chassis.server._settings import ServerSettings, TLSSettings
-from chassis.settings import EX_CONFIG
+from pydantic import SecretStr, model_validator
 
-log = logging.getLogger("chassis.server")
+from chassis.settings import EX_CONFIG, SettingsGroup
+
+log = logging.getLogger("chassis.tls")
 
 EXPIRES_SOON = 14 * 24 * 3600.0  # Seconds; time enough to find out why the renewal does not work.
 LOOK_EVERY = 1.0  # Seconds between two looks at the files.
@@ -23,16 +24,37 @@ _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_CERT_NOT_YET_VALID.
 
 
+class TLSSettings(SettingsGroup):
+    certfile: Path
+    """The certificate and the intermediate ones after it, PEM. New files are served within seconds."""
+    keyfile: Path | None = None
+    """Its private key, PEM. Default: it stands in `certfile`."""
+    keyfile_password: SecretStr | None = None
+    """The password of an encrypted key. Best given as the file `/run/secrets/app_server__tls__keyfile_password`."""
+    ca_certs: Path | None = None
+    """Who may sign client certificates, PEM."""
+    client_certs: Literal["none", "optional", "required"] = "none"
+    """Whether clients show a certificate. `request.scope["extensions"]["tls"]["client_cert_name"]` has its subject."""
+    minimum_version: Literal["1.2", "1.3"] = "1.2"
+    """The oldest TLS that is spoken."""
+    ciphers: str | None = None
+    """OpenSSL's names of the TLS 1.2 ciphers, with colons between. Default: Python's."""
+
+    @model_validator(mode="after")
+    def _clients_need_a_ca(self) -> Self:
+        if self.client_certs != "none" and self.ca_certs is None:
+            raise ValueError(f"CLIENT_CERTS is {self.client_certs}, so CA_CERTS must name who signs them")
+        return self
+
+
 class TLSProblem(Exception):
     """What is wrong, in one line that names the variable."""
 
 
-def check(settings: ServerSettings) -> None:
+def check(settings: TLSSettings, *, http2: bool) -> None:
     """End the process with exit code 78 and one line if TLS could not be served with these settings."""
-    if settings.tls is None:
-        return
     try:
-        context(settings.tls, http2=settings.http2)
+        context(settings, http2=http2)
     except TLSProblem as problem:
         print(f"configuration: {problem}", file=sys.stderr)  # noqa: T201 - The place of all wrong settings.
         sys.exit(EX_CONFIG)
