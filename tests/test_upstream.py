@@ -30,7 +30,8 @@ and to src/app/lifespan.py
   +    payments: Upstream
   +                payments=await stack.enter_async_context(Upstream.open("payments", settings.payments)),
 and to tests/conftest.py
-  +    "tests.payments_api",
+  -pytest_plugins = ["chassis.testing", "tests.rates_api"]
+  +pytest_plugins = ["chassis.testing", "tests.payments_api", "tests.rates_api"]
 and to .env.example
   +# Where the payments API is.
   +# APP_PAYMENTS__BASE_URL=https://payments.example/v2/
