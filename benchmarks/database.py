@@ -76,7 +76,13 @@ class Database:
 @contextmanager
 def running(service: Path) -> Iterator[Database]:
     """Run the service's own PostgreSQL, migrated, for the length of the block."""
-    command = [str(service / ".venv/bin/python"), "-m", "dev.with_database", *WAITING, str(os.getpid())]
+    command = [
+        str(service / ".venv/bin/python"),
+        "-m",
+        "chassis.dev.with_database",
+        *WAITING,
+        str(os.getpid()),
+    ]
     process = subprocess.Popen(
         command,
         cwd=service,

@@ -84,7 +84,11 @@ class Environments:
         elif name == "s3rius":
             self._generate()
         elif name == "outbound":
-            self._install(name, (str(self.service), "httpx-aiohttp[httpx2]", "tenacity"))
+            ours = (
+                str(self.service / "chassis"),
+                str(self.service),
+            )  # uv pip knows nothing of the workspace.
+            self._install(name, (*ours, "httpx-aiohttp[httpx2]", "tenacity"))
         else:
             self._install(name, ENVIRONMENTS[name])
 

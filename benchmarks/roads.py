@@ -8,7 +8,7 @@ from benchmarks.environments import APPS, run
 ROADS = {
     "pool": "asyncpg's own pool",
     "pool_without_reset": "asyncpg's own pool, which leaves a connection as it comes back",
-    "driver": "the engine's pool, by kit/driver.py",
+    "driver": "the engine's pool, by `DriverPool`",
     "statement": "a compiled statement, with its typed row",
     "session": "a session in AUTOCOMMIT",
 }

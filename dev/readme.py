@@ -9,7 +9,7 @@ from dev import figures
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-SCALING = ROOT / "{{cookiecutter.project_slug}}/docs/scaling.md"
+SCALING = ROOT / "{{cookiecutter.project_slug}}/chassis/docs/scaling.md"
 BENCHMARK = ROOT / "docs/benchmark.json"
 
 

@@ -44,6 +44,14 @@ def service(baker: Baker, tmp_path_factory: pytest.TempPathFactory, machine: dic
 
 
 @pytest.fixture(scope="session")
+def chassis(service: Path, machine: dict[str, str]) -> Path:
+    """Give the folder of the service's chassis, whose own tests may run: what they need is installed too."""
+    extras = ("--inexact", "--all-extras", "--package", "service-chassis")
+    run("uv", "sync", "--quiet", *extras, cwd=service, environment=machine)
+    return service / "chassis"
+
+
+@pytest.fixture(scope="session")
 def engine() -> None:
     """Skip where there is no engine for containers."""
     needs("docker info")
@@ -65,14 +73,19 @@ def needs(*commands: str) -> None:
 
 @pytest.fixture(scope="session")
 def server_process(service: Path) -> Any:
-    """Give the utility by which the service's own tests run its server, as a module."""
-    spec = util.spec_from_file_location("server_process", service / "tests/server_process.py")
+    """Give the class by which a service's own tests run its server.
+
+    Its module by itself: all that chassis.testing imports is installed for the service alone.
+    """
+    sources = service / "chassis/src"
+    spec = util.spec_from_file_location("server_process", sources / "chassis/testing/_server_process.py")
     assert spec
     assert spec.loader
     module = util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(sources)
+        spec.loader.exec_module(module)
+    return module.ServerProcess
 
 
 def fresh_machine(folder: Path) -> dict[str, str]:

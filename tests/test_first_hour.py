@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.baking import Baker
-from tests.checks import NOT_FEATURES, without
 from tests.histories import CURRENT, History
 from tests.services import free_address, press_ctrl_c, run, started, wait_for
 
@@ -36,7 +35,7 @@ def steps(service: Path) -> dict[str, list[str]]:
 
 def test_the_first_hour(baker: Baker, past: History, machine: dict[str, str], tmp_path: Path) -> None:
     service, address = made(baker, past, tmp_path), free_address()
-    environment = machine | SOMEBODY | {"APP_SERVER__BIND": address} | without(*NOT_FEATURES)
+    environment = machine | SOMEBODY | {"APP_SERVER__BIND": address}
     page = steps(service)
 
     def typed(commands: list[str]) -> str:

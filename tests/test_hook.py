@@ -177,7 +177,7 @@ def test_a_folder_whose_option_is_off_goes_and_what_is_ours_beside_it_stays(
     assert (deploy / "ours.txt").exists()
     assert not (deploy / "kubernetes").exists()
     assert not (home / "order-service" / "docs" / "kubernetes.md").exists()
-    assert (home / "order-service" / "docs" / "operations.md").exists()
+    assert (home / "order-service" / "docs" / "first-hour.md").exists()
 
 
 @pytest.mark.skipif("UV" not in os.environ, reason="`uv run` names the uv that this takes")

@@ -15,8 +15,7 @@ from typing import Any
 
 import httpx2
 import uvloop
-from app.kit.outbound import Upstream
-from app.kit.upstream_settings import UpstreamSettings
+from chassis.upstreams import Upstream, UpstreamSettings
 from httpx_aiohttp.httpx2 import AiohttpTransport
 from pydantic import HttpUrl
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential

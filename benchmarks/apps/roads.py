@@ -14,10 +14,9 @@ from uuid import UUID
 
 import asyncpg
 import uvloop
-from app.kit.database import Database, DatabaseSettings
-from app.kit.statements import Statement
 from app.orders.models import Order
 from app.orders.schemas import OrderRow
+from chassis.database import Database, DatabaseSettings, Statement
 from pydantic import SecretStr
 from sqlalchemy import bindparam, select
 

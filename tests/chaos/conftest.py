@@ -31,9 +31,7 @@ def serve(service: Path, server_process: Any) -> Serve:
             "APP_SERVER__WORKERS": "2",
         }
         python = str(service / ".venv/bin/python")
-        return server_process.ServerProcess(
-            settings, app=server_process.SERVICE_APP, root=service, python=python
-        )
+        return server_process(settings, root=service, python=python)
 
     return make
 

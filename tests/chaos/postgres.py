@@ -22,7 +22,7 @@ from tests.services import free_address
 _RUN = """
 import sys
 from pathlib import Path
-from dev.postgres import running_server
+from chassis.dev.postgres import running_server
 home, port = sys.argv[1:]
 # Safe from crashes of PostgreSQL, which we cause, and not from those of the machine, which take their time.
 with running_server(Path(home), listen_addresses="127.0.0.1", port=port, fsync="off") as server:

@@ -41,11 +41,14 @@ client_tls_sslmode = allow
 client_tls_cert_file = {folder}/server.crt
 client_tls_key_file = {folder}/server.key
 """
-# Those of its tests that are about sessions, statements and answers.
-TESTS = [
-    *("tests/orders", "tests/exchange_rates", "tests/test_main.py", "tests/kit/test_idempotency.py"),
-    *("tests/kit/test_statements.py", "tests/kit/test_driver.py", "tests/kit/test_driver_transactions.py"),
-]
+# Those that are about sessions, statements and answers, by the folder that they run in.
+TESTS = {
+    ".": ("tests/orders", "tests/exchange_rates", "tests/test_main.py"),
+    "chassis": (
+        "tests/test_idempotency.py",
+        *(f"tests/database/test_{name}.py" for name in ("statements", "driver", "driver_transactions")),
+    ),
+}
 # The one fills a table for longer than a statement may take, the other starts servers of its own.
 WITHOUT = "not million and not test_orders_live_as_the_model_does"
 
@@ -99,22 +102,20 @@ def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
         pgbouncer.kill()
 
 
+@pytest.mark.parametrize("folder", TESTS)
 def test_the_tests_of_the_service_pass_through_it(
-    pgbouncer: PgBouncer, postgres: Postgres, service: Path, machine: dict[str, str]
+    pgbouncer: PgBouncer, postgres: Postgres, chassis: Path, machine: dict[str, str], folder: str
 ) -> None:
+    service = chassis.parent
     environment = machine | {"TEST_DATABASE_URL": postgres.url, "TEST_PGBOUNCER": pgbouncer.address}
-    command = [
-        str(service / ".venv/bin/python"),
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "--numprocesses=2",
-        *TESTS,
-        "-k",
-        WITHOUT,
-    ]
-    said = run(*command, cwd=service, environment=environment, within=1500)
+    python = str(service / ".venv/bin/python")
+    options = ("-p", "no:cacheprovider", "--numprocesses=2", "-k", WITHOUT)
+    said = run(
+        *(python, "-m", "pytest", *options, *TESTS[folder]),
+        cwd=service / folder,
+        environment=environment,
+        within=1500,
+    )
     assert " passed" in said
     assert "login attempt" in pgbouncer.log.read_text()
 

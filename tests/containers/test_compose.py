@@ -112,7 +112,7 @@ def test_a_colleagues_clone_works_too(project: Project, baker: Baker, packed: Pa
 
 
 def test_the_grace_period_is_the_one_that_the_server_counts_on(project: Project, image: str) -> None:
-    told = "from app.server.settings import ServerSettings as S; s = S(); print(s.model_dump_json())"
+    told = "from chassis.server import ServerSettings as S; s = S(); print(s.model_dump_json())"
     server = json.loads(docker("run", "--rm", image, "python", "-c", told))
     services = json.loads(project.compose("config", "--format=json"))["services"]
 

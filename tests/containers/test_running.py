@@ -26,11 +26,13 @@ for pid in map(int, filter(str.isdigit, os.listdir('/proc'))):
 
 @contextmanager
 def served(image: str, service: Path, *options: str) -> Iterator[tuple[str, str]]:
-    """Serve the slow application of the service's own tests, with all that the image is otherwise."""
+    """Serve the slow application of the chassis's own tests, with all that the image is otherwise."""
     address = free_address()
-    tests = f"--volume={service / 'tests'}:/service/tests:ro"
+    tests = f"--volume={service / 'chassis/tests'}:/service/tests:ro"
+    example = "--env=PYTHONPATH=/service/lib:/service/tests/example/src"
     command = ["gunicorn", "tests.server.app:create_app()"]
-    with container(image, *command, options=(tests, f"--publish={address}:8000", *options)) as name:
+    ours = (tests, example, f"--publish={address}:8000")
+    with container(image, *command, options=(*ours, *options)) as name:
         eventually(lambda: answers(f"http://{address}/readyz"), "for an answer")
         yield name, f"http://{address}"
 

@@ -15,8 +15,8 @@ from tests.services import run
 ASKING = """
 import json
 from app.main import create_app
-from app.server.tls import EXPIRES_SOON
 from app.settings import Settings
+from chassis.tls import EXPIRES_SOON
 settings = Settings.load()
 print(json.dumps({
     "paths": list(create_app(settings).openapi()["paths"]),
@@ -88,7 +88,7 @@ def test_the_probes_ask_what_the_service_answers(
 
 
 def test_secrets_are_files_where_the_service_looks(applied: list[Manifest], service: Path) -> None:
-    assert 'SECRETS = Path("/run/secrets")' in (service / "src/app/kit/environment.py").read_text()
+    assert 'SECRETS = Path("/run/secrets")' in (service / "chassis/src/chassis/settings.py").read_text()
     mounts = {each["mountPath"]: each for each in container(applied)["volumeMounts"]}
     [volume] = (v for v in pod(applied)["spec"]["volumes"] if v["name"] == mounts["/run/secrets"]["name"])
 

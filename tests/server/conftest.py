@@ -12,13 +12,21 @@ type Serve = Callable[..., Any]
 TIMES = {"APP_SERVER__DRAIN": "2", "APP_SERVER__LAST_SECOND": "1", "APP_SERVER__WORKERS": "2"}
 
 
-@pytest.fixture
-def process(service: Path, server_process: Any) -> Serve:
-    """Make servers of the baked service."""
+@pytest.fixture(scope="session")
+def slow_application(chassis: Path) -> dict[str, Any]:
+    """Give the options by which a baked service serves the application of its chassis's tests."""
+    paths = f"{chassis / 'tests/example/src'}:{chassis}"
+    return {"root": chassis / "tests/example", "app": "tests.server.app:create_app()", "paths": paths}
 
-    def make(environment: dict[str, str] | None = None, **options: Any) -> Any:
-        options = {"root": service, "python": str(service / ".venv/bin/python")} | options
-        return server_process.ServerProcess(TIMES | (environment or {}), **options)
+
+@pytest.fixture
+def process(service: Path, slow_application: dict[str, Any], server_process: Any) -> Serve:
+    """Make servers of that application, or of the `own` one that the service has."""
+
+    def make(environment: dict[str, str] | None = None, *, own: bool = False, **options: Any) -> Any:
+        served = {"root": service} if own else slow_application.copy()
+        given = TIMES | {"PYTHONPATH": served.pop("paths", "")} | (environment or {})
+        return server_process(given, python=str(service / ".venv/bin/python"), **served | options)
 
     return make
 

@@ -97,7 +97,7 @@ async def test_a_service_that_cannot_start_ends(serve: Serve, tmp_path: Path) ->
 
 
 async def test_a_database_that_is_down_stops_nothing(serve: Serve) -> None:
-    server = serve(app="app.main:create_app()")
+    server = serve(own=True)
     assert await asyncio.to_thread(server.status, "/readyz") == 503
     os.kill(booted(server)[0], signal.SIGKILL)
     async with Load(server.port, clients=2).running() as load:

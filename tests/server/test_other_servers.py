@@ -5,7 +5,6 @@ import os
 import shlex
 import signal
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +28,7 @@ DAPHNE = ("python", "-m", "daphne", "--port={port}", "application:application")
 
 
 @pytest.fixture(scope="module")
-def extra(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def extra(slow_application: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Servers that the service does not depend on, in a folder beside its own environment."""
     folder = tmp_path_factory.mktemp("servers")
     uv = os.environ.get("UV", "uv")  # The one that runs these tests says where it is.
@@ -38,14 +37,12 @@ def extra(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "application.py").write_text(
         "from tests.server.app import create_app\n\napplication = create_app()\n"
     )
-    return {"PYTHONPATH": str(folder), "PYTHONWARNINGS": "ignore"}
+    return {"PYTHONPATH": f"{folder}:{slow_application['paths']}", "PYTHONWARNINGS": "ignore"}
 
 
 @pytest.mark.parametrize("name", SERVERS)
-async def test_the_same_calls(serve: Serve, extra: dict[str, str], service: Path, name: str) -> None:
-    server = await asyncio.to_thread(
-        serve, extra | {"PYTHONPATH": f"{extra['PYTHONPATH']}:{service}"}, command=SERVERS[name]
-    )
+async def test_the_same_calls(serve: Serve, extra: dict[str, str], name: str) -> None:
+    server = await asyncio.to_thread(serve, extra, command=SERVERS[name])
     async with Load(server.port, clients=2).running() as load:
         await load.reach(50)
         await events(server)
@@ -82,9 +79,8 @@ async def websocket(server: Any) -> None:
     await writer.wait_closed()
 
 
-async def test_a_server_without_lifespan(serve: Serve, extra: dict[str, str], service: Path) -> None:
-    environment = extra | {"PYTHONPATH": f"{extra['PYTHONPATH']}:{service}"}
-    server = await asyncio.to_thread(serve, environment, command=DAPHNE)
+async def test_a_server_without_lifespan(serve: Serve, extra: dict[str, str]) -> None:
+    server = await asyncio.to_thread(serve, extra, command=DAPHNE)
     assert await asyncio.to_thread(server.status, "/livez") == 503
     assert "this server did not run the ASGI lifespan: use uvicorn, gunicorn or hypercorn" in server.log
 

@@ -30,6 +30,12 @@ def importable(clean_environment: None) -> Iterator[None]:
 
 
 @pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes that only run what is left out of the coverage, or measured elsewhere."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture
 def settings(database_settings: DatabaseSettings) -> Settings:
     return Settings(environment="development", database=database_settings)
 

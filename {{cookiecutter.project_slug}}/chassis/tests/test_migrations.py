@@ -15,6 +15,8 @@ from chassis.testing.checks.migrations import empty
 
 __all__ = ["empty"]
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 
 async def upgrade_in_a_process(project: Path) -> str:
     process = await asyncio.create_subprocess_exec(

@@ -14,6 +14,8 @@ from chassis.dev.project import PROJECT
 from chassis.testing._postgres import VARIABLE
 from tests.dev.waiting import has_ended, wait_until
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 ASKING = """
 import time
 def test_database(database_url, request):

@@ -8,6 +8,8 @@ import pytest
 
 from tests.places import ROOT
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 HANGING = """
 import pytest
 
@@ -24,7 +26,7 @@ async def test_it():
 @pytest.mark.timeout(60)
 def test_a_test_that_loops_is_ended(tmp_path: Path) -> None:
     (tmp_path / "test_hanging.py").write_text(HANGING)
-    options = ["-p", "no:schemathesis", f"--config-file={ROOT}/pyproject.toml", "--timeout=1", f"--rootdir={tmp_path}"]
+    options = [f"--config-file={ROOT}/pyproject.toml", "--timeout=1", f"--rootdir={tmp_path}"]
     command = [sys.executable, "-m", "pytest", *options, str(tmp_path / "test_hanging.py")]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 1

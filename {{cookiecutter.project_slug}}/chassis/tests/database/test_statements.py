@@ -34,7 +34,7 @@ BY_VALUE = {
 BY_LIST = {
     name: Statement(int, select(Everything.id).where(among(getattr(Everything, name), "values"))) for name in COMPARABLE
 }
-drawn = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+drawn = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

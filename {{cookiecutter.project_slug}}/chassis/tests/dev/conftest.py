@@ -10,8 +10,9 @@ from tests.places import EXAMPLE
 
 
 @pytest.fixture(autouse=True)
-def restored_signals() -> Iterator[None]:
+def restored_signals(unmeasured: None) -> Iterator[None]:
     """Undo what a command's `main` does to the process; what it ignores in the end, later children would ignore."""
+    del unmeasured  # Each of these starts what users start.
     handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in handlers.items():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-_PROGRAM = """#!{python}
+# Isolated, and without what would be measured in it: it starts in no time.
+_PROGRAM = """#!{python} -IS
 import os, sys
 from pathlib import Path
 line = " ".join(["{name}", *sys.argv[1:]])

@@ -25,7 +25,6 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", "src")
     monkeypatch.delenv("UV", raising=False)
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # These packages `app` are none of ours.
     project = tmp_path / "project"
     (project / "src/app").mkdir(parents=True)
     (project / "pyproject.toml").write_text("[project]\n")

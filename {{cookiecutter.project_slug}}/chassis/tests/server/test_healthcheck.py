@@ -10,11 +10,13 @@ from chassis import healthcheck
 from chassis.testing import free_port
 from tests.server.conftest import Certificates, Serve
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 
 @pytest.fixture(autouse=True)
 def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(healthcheck, "SECRETS", tmp_path)
-    monkeypatch.setattr(healthcheck, "TIMEOUT", 3)
+    monkeypatch.setattr(healthcheck, "TIMEOUT", 2)
     return tmp_path
 
 

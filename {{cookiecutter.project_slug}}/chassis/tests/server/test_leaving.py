@@ -31,10 +31,10 @@ def read_events(server: ServerProcess, opened: threading.Event) -> str:
 
 
 def test_a_stop_loses_nothing(serve: Serve, pool: ThreadPoolExecutor) -> None:
-    server = serve({"APP_SERVER__DRAIN": "3"})
+    server = serve({"APP_SERVER__DRAIN": "1"})
     url, opened = server.url, threading.Event()
     events = pool.submit(read_events, server, opened)
-    slow = pool.submit(httpx2.get, url + "/slow?seconds=4", timeout=PATIENCE)
+    slow = pool.submit(httpx2.get, url + "/slow?seconds=2", timeout=PATIENCE)
     with (
         connect(url.replace("http", "ws") + "/socket") as websocket,
         socket.create_connection(("127.0.0.1", server.port)),

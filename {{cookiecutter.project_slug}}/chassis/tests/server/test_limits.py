@@ -20,7 +20,7 @@ def server(serve: Serve) -> ServerProcess:
     return serve(
         {
             "APP_SERVER__HEAD_TIMEOUT": "1.5",
-            "APP_SERVER__DEADLINE": "3",
+            "APP_SERVER__DEADLINE": "2",
             "APP_SERVER__MAX_CONCURRENCY": "2",
             "APP_SERVER__MAX_BODY_SIZE": "1000",
             "APP_SERVER__TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8",

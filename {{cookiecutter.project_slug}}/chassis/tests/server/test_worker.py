@@ -79,7 +79,7 @@ def test_a_worker_listens_on_all_of_them_until_it_leaves(serve: Serve) -> None:
     listener = Path(f"/proc/{worker.pid}/fd/{number}").readlink()
     assert descriptors_of(worker, listener) == ACCEPTS
     with ThreadPoolExecutor() as threads:
-        slow = threads.submit(server.status, "/slow?seconds=3")
+        slow = threads.submit(server.status, "/slow?seconds=2")
         server.wait_until(lambda: psutil.CONN_ESTABLISHED in statuses(worker), "to be at work")
         server.signal(signal.SIGTERM)
         server.wait_until(lambda: slow.done() or not descriptors_of(worker, listener), "to listen no more")

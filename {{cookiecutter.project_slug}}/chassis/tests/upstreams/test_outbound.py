@@ -160,7 +160,7 @@ async def test_a_full_pool_is_said_at_once_and_empties_again(upstream: RawUpstre
 
 async def test_faults_leave_no_connection_taken(upstream: RawUpstream) -> None:
     faults = [manner for manner, _ in FAULTS.values()]
-    async with opened(upstream, max_connections=3, deadline=0.5) as client:
+    async with opened(upstream, max_connections=3, deadline=0.3) as client:
         for fault in faults:
             upstream.manners = [fault]
             with pytest.raises(ServiceError):
