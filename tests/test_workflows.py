@@ -140,7 +140,7 @@ def words(line: str) -> str:
 
 def test_what_runs_here_is_run_by_a_workflow() -> None:
     assert RUN_HERE.keys() <= {step.run for path in THEIRS for step in steps(path)}
-    assert all((ROOT / named).is_file() for named in RUN_HERE.values())
+    assert all((ROOT / named).is_file() for named in RUN_HERE.values() if named)
 
 
 def test_a_matrix_of_bakes_has_each_answer_that_code_depends_on() -> None:

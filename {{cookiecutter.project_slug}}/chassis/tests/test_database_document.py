@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from chassis import database as chassis_database
 from chassis import idempotency
-from chassis.database._pools import Base, Database
+from chassis.database import Base, Database
 
 TEXT = (Path(__file__).parents[1] / "docs/database.md").read_text()
 
