@@ -120,9 +120,9 @@ def test_what_cannot_be_is_refused(
 
 
 def test_a_fixture_of_that_name(ours: Path, machine: dict[str, str]) -> None:
-    (ours / "tests/raw.py").write_text("def raw_server() -> None:\n    pass\n")
+    (ours / "tests/servers.py").write_text("def raw_server() -> None:\n    pass\n")
     commit(ours, "A server of its own")
-    refused(ours, machine, "there is a raw_server in tests/raw.py; another name than raw", name="raw")
+    refused(ours, machine, "there is a raw_server in tests/servers.py; another name than raw", name="raw")
 
 
 @pytest.mark.parametrize(
