@@ -188,6 +188,6 @@ def test_the_calls_in_the_readme_of_a_service(service: Path, machine: dict[str, 
 def contents(service: Path) -> dict[str, str]:
     sources = [
         *service.glob("*.toml"),
-        *(path for name in ("src", "tests", "dev") for path in (service / name).rglob("*.py")),
+        *(path for name in ("src", "tests", "migrations") for path in (service / name).rglob("*.py")),
     ]
     return {str(path): path.read_text() for path in sources}
