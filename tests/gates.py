@@ -3,35 +3,19 @@
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
-from importlib import util
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.baking import ROOT, SERVICE
+from tests.baking import SERVICE
+from tools import changelog
 
-MADE_OF = ("cookiecutter.json", "local_extensions.py", "hooks", SERVICE)
+MADE_OF = ("cookiecutter.json", "local_extensions.py", "hooks", "generators", "tools", SERVICE)
 MIGRATIONS = f"{SERVICE}/migrations/versions"
 # What people change most in a service.
 EDITED = ("src/app/main.py", "src/app/settings.py", "pyproject.toml", "Makefile", "compose.yaml")
 HAND = "What needs a hand"
-
-
-def changelog_of_a_service() -> Any:
-    """Load the module by which `make outdated` reads the changelog: what it cannot read, nobody gets told."""
-    spec = util.spec_from_file_location("service_changelog", ROOT / SERVICE / "dev/changelog.py")
-    assert spec
-    assert spec.loader
-    module = util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-changelog = changelog_of_a_service()
 
 
 @dataclass(frozen=True)
@@ -44,10 +28,9 @@ class Release:
     def git(self, *arguments: str) -> str:
         return ask(self.tree, *arguments)
 
-    def news(self) -> list[Any]:
+    def news(self) -> list[changelog.Entry]:
         before = self.git("show", f"{self.tag}:CHANGELOG.md")
-        found: list[Any] = changelog.news(before, (self.tree / "CHANGELOG.md").read_text())
-        return found
+        return changelog.news(before, (self.tree / "CHANGELOG.md").read_text())
 
     def unsaid(self) -> list[str]:
         """The files that are not as they were released, if the changelog has no line more."""

@@ -46,10 +46,10 @@ def replace(path: Path, *pairs: tuple[str, str]) -> None:
 
 
 def before_pages_said_more(service: Path) -> None:
-    """Undo to v0.3.0: an older module of the kit, an older image, an older document."""
-    replace(service / "src/app/kit/pages.py", ("import re\n", "import re  # Of an older version.\n"))
+    """Undo to v0.3.0: an older module of the chassis, an older image, an older document."""
+    replace(service / "chassis/src/chassis/pages.py", ("import re\n", "import re  # Of an older version.\n"))
     replace(service / "Dockerfile", ("EXPOSE 8000\n", ""), ("USER 10001:10001", "USER 10001"))
-    replace(service / "docs/operations.md", ("# ", "# Of the "))
+    replace(service / "docs/first-hour.md", ("# ", "# Of the "))
 
 
 def before_settings(service: Path) -> None:
@@ -65,9 +65,10 @@ def before_settings(service: Path) -> None:
     assert target
     replace(service / "Makefile", (target[0], ""), (" budget serve", " serve"))
     replace(service / "pyproject.toml", ('"ruff>=0.17"', '"ruff>=0.16"'))
-    (service / "src/app/kit/preconditions.py").rename(service / "src/app/kit/etags.py")
-    for path in (*service.glob("src/**/*.py"), *service.glob("tests/**/*.py")):
-        path.write_text(path.read_text().replace("app.kit.preconditions", "app.kit.etags"))
+    chassis = service / "chassis/src/chassis"
+    (chassis / "preconditions.py").rename(chassis / "etags.py")
+    for path in service.rglob("*.py"):
+        path.write_text(path.read_text().replace("chassis.preconditions", "chassis.etags"))
 
 
 def before_orders(service: Path) -> None:
@@ -155,7 +156,7 @@ def customise(service: Path) -> None:
     replace(service / "Dockerfile", ("STOPSIGNAL", "ENV TZ=UTC\nSTOPSIGNAL"))
     replace(service / "compose.yaml", ("services:\n", "x-team: ours\n\nservices:\n"))
     (service / "docs/runbooks").mkdir()
-    (service / "docs/operations.md").rename(service / "docs/runbooks/operations.md")
+    (service / "docs/first-hour.md").rename(service / "docs/runbooks/first-hour.md")
 
 
 def add_customers(service: Path) -> None:
@@ -167,7 +168,9 @@ def add_customers(service: Path) -> None:
         if name == "src/app/main.py":
             imported, included = content.strip("\n").split("\n\n")
             anchor = ("    if settings.environment", f"{included}\n    if settings.environment")
-            replace(service / name, ("from app.kit import", f"{imported}\nfrom app.kit import"), anchor)
+            replace(
+                service / name, ("from app.lifespan import", f"{imported}\nfrom app.lifespan import"), anchor
+            )
         else:
             (service / name).parent.mkdir(exist_ok=True)
             (service / name).write_text(content)

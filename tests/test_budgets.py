@@ -1,4 +1,4 @@
-"""What the template puts into a service stays small: see docs/decisions/budgets.md for why each number is what it is."""
+"""What the template puts into a service stays small: docs/decisions/budgets.md says why each number is so."""
 
 import ast
 import io

@@ -104,7 +104,7 @@ def test_the_gate_finds_a_change_without_a_line(release: Release, past: History)
     assert (release.tag, release.unsaid(), release.rewritten()) == ("v0.3.0", [], [])
 
     (release.tree / "CHANGELOG.md").write_text(release.git("show", "v0.3.0:CHANGELOG.md"))
-    assert f"{SERVICE}/src/app/kit/pages.py" in release.unsaid()
+    assert f"{SERVICE}/chassis/src/chassis/pages.py" in release.unsaid()
     past.git("checkout", "--quiet", "v0.3.0", "--", SERVICE, cwd=release.tree)
     assert release.unsaid() == []
 

@@ -81,7 +81,10 @@ def test_a_plural_can_be_given(ours: Path, machine: dict[str, str]) -> None:
         ({"name": "class"}, "a keyword of Python"),
         ({"name": "order"}, "there is src/app/orders already"),
         ({"plural": "idempotency_keys"}, "there is a table idempotency_keys already"),
-        ({"name": "drain"}, "there is a class Drain in src/app/kit/drain.py; another name than drain"),
+        (
+            {"name": "drain"},
+            "there is a class Drain in chassis/src/chassis/drain.py; another name than drain",
+        ),
         ({"plural": "amounts"}, "src/app/main.py has a amounts already"),
     ],
 )
@@ -191,14 +194,14 @@ class TestFarFromTheTemplate:
     ) -> None:
         clone = tmp_path / ".cookiecutters/template"
         git(tmp_path, "clone", "--quiet", str(template.template), str(clone))
-        shutil.rmtree(clone / "resource")  # What lies in the folder does not matter: the commit does.
+        shutil.rmtree(clone / "tools")  # What lies in the folder does not matter: the commit does.
         code, said = ask(far, alone, name="invoice", fields="number:str", dry="1")
         assert code == 0, said
 
     def test_what_is_nowhere_is_fetched_once(
         self, far: Path, alone: dict[str, str], template: Baker, tmp_path: Path
     ) -> None:
-        refused(far, alone, f"the template {self.URL} cannot be fetched (")
+        refused(far, alone, f"The template cannot be had from {self.URL} (")
         settings = tmp_path / ".gitconfig"
         settings.write_text(f'[url "{template.template}"]\n    insteadOf = {self.URL}\n')
         assert ask(far, alone, name="invoice", fields="number:str", dry="1")[0] == 0
@@ -208,7 +211,7 @@ class TestFarFromTheTemplate:
         [ours] = (tmp_path / "cache/cookiecutter-fastapi-microservice/templates").iterdir()
         for damaged in filter(Path.is_file, (ours / "objects").rglob("*")):
             damaged.unlink()
-        refused(far, alone, "cannot be fetched (")
+        refused(far, alone, "The template cannot be had from ")
         settings.write_text(f'[url "{template.template}"]\n    insteadOf = {self.URL}\n')
         assert ask(far, alone, name="invoice", fields="number:str", dry="1")[0] == 0
 
@@ -224,12 +227,14 @@ class TestFarFromTheTemplate:
         (tmp_path / "old/cookiecutter.json").write_text("{}")
         link(ours, template=str(tmp_path / "old"), commit=commit(tmp_path / "old", "Old"))
         commit(ours, "An old template")
-        refused(ours, machine, "which made this service, has no resource/; type: make update")
+        refused(ours, machine, " of the template has no tools/ and generators/; type: make update")
 
 
 def test_the_reserved_words_are_those_of_sqlalchemy(ours: Path, machine: dict[str, str]) -> None:
     words = "from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS as words"
-    taken = f"import sys; sys.path.append({str(ROOT / 'resource')!r}); from generator import reserved"
+    taken = (
+        f"import sys; sys.path.append({str(ROOT / 'generators/resource')!r}); from generator import reserved"
+    )
     attributes = "from pydantic import BaseModel; from sqlalchemy.orm import DeclarativeBase"
     known = "{n for n in dir(BaseModel) + dir(DeclarativeBase) if not n.startswith(('_', 'model_'))}"
     left = f"words - reserved.POSTGRESQL, {known} - reserved.OF_BASE_CLASSES"

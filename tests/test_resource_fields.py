@@ -136,7 +136,7 @@ def test_anything_else_is_a_resource_or_a_refusal(written: str) -> None:
 
 def rendered(template: Path, folder: Path, name: str, written: str) -> dict[str, Path]:
     made = cookiecutter(
-        str(template / "resource"),
+        str(template / "generators/resource"),
         no_input=True,
         extra_context={"name": name, "fields": written, "_features": ORDERS},
         output_dir=str(folder),

@@ -1,9 +1,6 @@
-"""What the workflows of a service run, run here, on a service that is committed as `main`."""
+"""The gates of a service stop what they are for; tests/workflows/ shows what they pass."""
 
-import json
-import os
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +8,6 @@ import pytest
 
 from tests.baking import Baker
 from tests.services import free_address, press_ctrl_c, run, started, wait_for
-from tests.test_workflows import RUN_HERE
 
 type Bash = Callable[..., str]
 
@@ -40,16 +36,6 @@ def bash(repository: Path, machine: dict[str, str]) -> Bash:
         return said
 
     return runs
-
-
-@pytest.mark.timeout(600)
-def test_the_gates_pass_what_has_not_changed(bash: Bash, repository: Path) -> None:
-    for line in RUN_HERE:
-        if line.startswith("make check-"):
-            bash(line)
-    assert "/v1/orders" in json.loads(bash("make openapi"))["paths"]
-    git = ["git", "status", "--porcelain"]
-    assert subprocess.check_output(git, cwd=repository, text=True) == ""
 
 
 @pytest.mark.timeout(600)
@@ -88,20 +74,3 @@ def test_the_smoke_test_of_a_service_that_runs(bash: Bash, repository: Path, mac
         press_ctrl_c(process)
     assert "/livez, /readyz, 404" in said
     assert "/v1/orders 200" in said
-
-
-@pytest.mark.container
-@pytest.mark.usefixtures("compose")
-@pytest.mark.timeout(1200)
-def test_the_image_and_compose(bash: Bash) -> None:
-    address, project = free_address(), f"workflows-{os.getpid()}"
-    variables = {"IMAGE": f"{project}:check", "COMPOSE_PROJECT_NAME": project, "PUBLISH": address}
-    variables |= {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}  # docker and its configuration.
-    try:
-        for line in RUN_HERE:
-            if line.startswith("docker compose"):
-                bash(line, **variables)
-        bash(f"make smoke url=http://{address}")
-    finally:
-        bash("docker compose down --volumes --timeout 5", **variables)
-        subprocess.run(["docker", "rmi", variables["IMAGE"]], capture_output=True, check=False)

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,12 +21,13 @@ THEIRS = sorted((ROOT / SERVICE / ".github/workflows").glob("*.yml"))
 BOTH = [pytest.param(path, id=f"{path.parents[2].name[:1]}-{path.stem}") for path in (*OURS, *THEIRS)]
 USES = re.compile(r"^ +(?:- )?uses: (?P<name>[\w/.-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
 LOCAL = re.compile(r"^ +uses: \./\.github/workflows/[\w-]+\.yml(?: # .*)?$")
-# Each runs in tests/test_workflow_commands.py, or in the test that is named.
+# act runs them, in tests/workflows/, or the test that is named. With stand-ins it runs the others too.
 RUN_HERE = {
-    "make check": "tests/checks.py",
+    "make check": "",
     "make check-lock": "",
     'make check-migrations base="$BASE"': "",
     'make check-api base="$BASE"': "",
+    'make check-chassis base="$BASE"': "",
     "make smoke url=http://127.0.0.1:8000": "",
     "make update": "tests/test_updates.py",
     "docker compose build": "",
@@ -66,14 +66,6 @@ def test_zizmor_and_the_schemas_have_nothing_to_say(baked: Path) -> None:
         path = Path(sys.executable).with_name(program)
         done = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.skipif(
-    not shutil.which("actionlint"), reason="actionlint comes from GitHub: make check-workflows"
-)
-def test_actionlint_has_nothing_to_say() -> None:
-    done = subprocess.run(["actionlint", *OURS, *THEIRS], stdout=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("path", BOTH)
@@ -121,6 +113,13 @@ def test_the_make_targets_of_the_workflows_exist() -> None:
         assert named <= set(" ".join(phony).split())
 
 
+def test_dependabot_leaves_the_chassis_alone() -> None:
+    """PyPI has no such package: Dependabot would fail, or take whatever somebody else puts there."""
+    updates = read(ROOT / SERVICE / ".github/dependabot.yml")["updates"]
+    [packages] = [each for each in updates if each["package-ecosystem"] == "uv"]
+    assert packages["ignore"] == [{"dependency-name": "service-chassis"}]
+
+
 def test_a_document_lists_what_only_github_can_run(baked: Path) -> None:
     page = (baked / "docs/release.md").read_text()
     part = re.findall(r"<!-- only on GitHub -->(.*)<!-- /only on GitHub -->", page, re.DOTALL)
@@ -141,7 +140,7 @@ def words(line: str) -> str:
 
 def test_what_runs_here_is_run_by_a_workflow() -> None:
     assert RUN_HERE.keys() <= {step.run for path in THEIRS for step in steps(path)}
-    assert '"make", "check", cwd=service' in (ROOT / RUN_HERE["make check"]).read_text()
+    assert all((ROOT / named).is_file() for named in RUN_HERE.values() if named)
 
 
 def test_a_matrix_of_bakes_has_each_answer_that_code_depends_on() -> None:

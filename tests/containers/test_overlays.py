@@ -25,14 +25,13 @@ CLIENT = ("/authority/client.crt", "/authority/client.key")
 
 def test_the_code_of_the_folder_is_served_as_it_changes(packed: Path, tmp_path: Path) -> None:
     service = copied(packed, tmp_path)
-    changed = service / "chassis/src/chassis/health.py"
+    changed = service / "src/app/orders/errors.py"
     project = Project(service, ("compose.dev.yaml",))
     with project.running():
-        url = f"http://{project.address}/livez"
-        assert call("GET", url).json == {"status": "ok"}
-        line = "class Liveness(BaseModel):\n"
-        changed.write_text(changed.read_text().replace(line, f'{line}    new: str = "yes"\n'))
-        eventually(lambda: says(url, "new"), "for the new code")
+        url = f"http://{project.address}/v1/orders/00000000-0000-7000-8000-000000000000"
+        assert says(url, "There is no such order")
+        changed.write_text(changed.read_text().replace("There is no such", "There never was this"))
+        eventually(lambda: says(url, "There never was this order"), "for the new code")
 
 
 def says(url: str, text: str) -> bool:

@@ -8,7 +8,6 @@ import pytest
 from fastapi import FastAPI
 
 from chassis.database import DatabaseSettings
-from chassis.testing._server_process import MEASURED
 from example.main import create_app
 from example.settings import Settings
 from tests.places import EXAMPLE, ROOT
@@ -33,7 +32,7 @@ def importable(clean_environment: None) -> Iterator[None]:
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start processes that only run what is left out of the coverage, or measured elsewhere."""
-    monkeypatch.delenv(MEASURED, raising=False)
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 @pytest.fixture

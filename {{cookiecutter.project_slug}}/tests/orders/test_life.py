@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx2
+import pytest
 from chassis.testing import ServerProcess
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -120,6 +121,7 @@ class Life(RuleBasedStateMachine):
         self.sql("TRUNCATE orders, idempotency_keys CASCADE")
 
 
+@pytest.mark.timeout(300)
 def test_orders_live_as_the_model_does(emptied_url: str) -> None:
     variables = {"APP_DATABASE__URL": emptied_url, "APP_DATABASE__STATEMENT_TIMEOUT": "0.1"}
     with (
@@ -130,7 +132,7 @@ def test_orders_live_as_the_model_does(emptied_url: str) -> None:
         Life.database = Life.loop.run(asyncpg.connect(emptied_url))
         run_state_machine_as_test(
             Life,
-            settings=settings(max_examples=8, stateful_step_count=20, suppress_health_check=list(HealthCheck)),
+            settings=settings(max_examples=6, stateful_step_count=20, suppress_health_check=list(HealthCheck)),
         )
         Life.loop.run(Life.database.close())
 

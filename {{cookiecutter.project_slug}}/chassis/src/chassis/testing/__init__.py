@@ -29,7 +29,7 @@ from chassis.testing._application import (
     with_state,
 )
 from chassis.testing._database import database_settings, emptied_url, migrated_url
-from chassis.testing._environment import clean_environment, project
+from chassis.testing._environment import clean_environment, project, pytest_collection_modifyitems
 from chassis.testing._postgres import (
     database_url,
     pytest_configure_node,
@@ -61,6 +61,7 @@ __all__ = [
     "migrated_url",
     "opened",
     "project",
+    "pytest_collection_modifyitems",
     "pytest_configure_node",
     "pytest_unconfigure",
     "query",

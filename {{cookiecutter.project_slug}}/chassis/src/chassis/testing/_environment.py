@@ -16,6 +16,11 @@ hypothesis_settings.load_profile("service")
 _FOREIGN = ("APP_", "GIT_AUTHOR_", "GIT_COMMITTER_")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that have a timeout of their own: they are long, and the others run beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 @pytest.fixture(scope="session")
 def project(pytestconfig: pytest.Config) -> Path:
     """The folder of the service: its pyproject.toml names the application, the settings and the migrations."""

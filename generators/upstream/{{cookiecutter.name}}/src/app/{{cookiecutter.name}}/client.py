@@ -1,0 +1,25 @@
+{%- set u = cookiecutter | upstream -%}
+"""What this service asks of the {{ u.words }} API."""
+
+from typing import Annotated
+from uuid import UUID
+
+from chassis.upstreams import Upstream
+from fastapi import Depends, Request
+
+from app.{{ u.name }}.errors import {{ u.one_type }}Unavailable
+from app.{{ u.name }}.schemas import {{ u.one_type }}
+
+
+def _upstream(request: Request) -> Upstream:
+    upstream: Upstream = request.state.{{ u.name }}
+    return upstream
+
+
+{{ u.type }} = Annotated[Upstream, Depends(_upstream)]
+
+
+async def fetch_{{ u.one }}(upstream: Upstream, {{ u.one }}_id: UUID) -> {{ u.one_type }}:
+    refused = {{ u.one_type }}Unavailable(f"There is no {{ u.one_words }} { {{- u.one }}_id}")
+    # A text in place of the UUID could lead to another path: in `params` it cannot.
+    return await upstream.call("GET", f"{{ u.slug }}/{ {{- u.one }}_id}", {{ u.one_type }}, refused=refused)

@@ -1,0 +1,97 @@
+# /// script
+# requires-python = ">=3.13"
+# dependencies = ["cookiecutter>=2.7"]
+# ///
+"""`make link template=… to=v1.4.0`: says of which template, and which version of it, this service was made.
+
+For a service that was made where its template had no version, from a zip for example. What the template asked stands
+in the service's files; where somebody has changed those, the answer is typed: `owner='Team A'`.
+"""
+
+import re
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.rendering import Json
+from tools.service import PROJECT, Refused
+from tools.template import STATE, Template, checked, fetched, questions, typed, write
+from tools.terminal import complain, end_on_signals, say
+
+_LICENCES = {"MIT": "MIT License", "Apache-2.0": "Apache License", "Proprietary": "All rights reserved"}
+
+
+def guessed() -> Json:
+    """The answers as the files have them, which may be wrong where somebody has changed those."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
+    readme, licence = (_text(name) for name in ("README.md", "LICENSE"))
+    name = re.search(r"^# (.+)$", readme, re.MULTILINE)
+    owner = re.search(r"^Owned by (.+)\.$", readme, re.MULTILINE)
+    return {
+        "project_slug": project["name"],
+        "description": project.get("description"),
+        "project_name": _plain(name[1]) if name else None,
+        "owner": _plain(owner[1]) if owner else None,
+        "python_version": _text(".python-version").strip() or None,
+        "license": next((each for each, words in _LICENCES.items() if words in licence), None),
+        "kubernetes": "yes" if (PROJECT / "deploy/kubernetes").exists() else "no",
+    }
+
+
+def _text(name: str) -> str:
+    return (PROJECT / name).read_text("utf-8") if (PROJECT / name).exists() else ""
+
+
+def _plain(markdown: str) -> str:
+    return re.sub(r"\\(.)", r"\1", markdown)
+
+
+def compared(made: Path) -> Iterator[bool]:
+    """Tell of each file that the template makes whether it stands here as it was made."""
+    for path in filter(Path.is_file, made.rglob("*")):
+        here = PROJECT / path.relative_to(made)
+        yield here.is_file() and here.read_bytes() == path.read_bytes()
+
+
+def link(url: str, version: str, given: dict[str, str]) -> None:
+    if (PROJECT / STATE).exists():
+        raise Refused(f"This service knows its template already; to link it anew: rm {STATE}")
+    if not url or not version:
+        raise Refused(
+            "A link needs both: make link template=<URL> to=<the version that the service was made of>"
+        )
+    with tempfile.TemporaryDirectory() as name:
+        template = fetched(url)
+        commit = template.commit(version)
+        state = template.render(commit, known(template, commit, given), Path(name, "made"))
+        same, linked = list(compared(Path(name, "made"))), template.name(commit)
+    write(state | {"checkout": version})
+    say(f"Linked to {linked}: {sum(same)} of {len(same)} files are as it made them. Commit {STATE}.")
+
+
+def known(template: Template, commit: str, given: dict[str, str]) -> Json:
+    asked = questions(template, commit)
+    found = {name: answer for name, answer in (guessed() | given).items() if answer is not None}
+    if missing := [name for name in asked if name not in found]:
+        raise Refused(f"No file here says what {missing[0]} was, so say it: make link … {missing[0]}='…'")
+    return checked(found, asked, template.name(commit))
+
+
+def main() -> int:
+    end_on_signals()
+    given = typed()
+    try:
+        link(given.pop("template", ""), given.pop("to", ""), given)
+    except Refused as refusal:
+        complain(str(refusal))
+        return 2
+    except KeyboardInterrupt:
+        complain("Stopped: nothing has changed")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

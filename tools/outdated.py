@@ -1,0 +1,49 @@
+# /// script
+# requires-python = ">=3.13"
+# dependencies = []
+# ///
+"""`make outdated`: how far behind its template this service is, and what the changelog says of the way."""
+
+import sys
+
+from tools import changelog
+from tools.service import Refused
+from tools.template import Template, fetched, linked
+from tools.terminal import complain, end_on_signals, say
+
+
+def described(template: Template, old: str, new: str) -> str:
+    """Say it in releases where there are any, else in commits."""
+    releases = [each for each in template.releases() if not template.contains(old, each)]
+    number, unit = len(releases), "release"
+    if not releases:
+        number, unit = int(template.ask("rev-list", "--count", f"{old}..{new}") or 0), "commit"
+    distance = f"{number} {unit}{'' if number == 1 else 's'} behind"
+    return (
+        f"This service has {template.name(old)} of its template, {distance} {template.name(new)}: make update"
+    )
+
+
+def main() -> int:
+    end_on_signals()
+    try:
+        state = linked()
+        template = fetched(state["template"])
+        old, new = template.commit(state["commit"]), template.commit(template.newest())
+        if template.contains(old, new):
+            say(f"This service has the newest version of its template: {template.name(new)}")
+            return 0
+        say(described(template, old, new))
+        texts = (template.text(commit, "CHANGELOG.md") for commit in (old, new))
+        say(changelog.shown(changelog.news(*texts)))
+    except Refused as refusal:
+        complain(str(refusal))
+        return 2
+    except KeyboardInterrupt:
+        complain("Stopped: nothing has changed")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

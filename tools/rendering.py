@@ -1,0 +1,59 @@
+"""What cookiecutter makes of a template, in a process of its own.
+
+Two versions in one process would not do: the second would run the first one's `local_extensions`.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tools.service import Refused
+
+RENDER_SECONDS = 60
+
+type Json = dict[str, Any]
+
+
+def render(template: Path, answers: Json, folder: Path) -> tuple[Path, Json]:
+    """Make what a template makes of the answers in a new folder; return where it is, and its whole context."""
+    folder.mkdir()
+    # The template alone decides what is not answered, never a configuration of the user's.
+    (folder / "config.json").write_text(json.dumps({"replay_dir": str(folder / "replay")}))
+    command = [sys.executable, "-P", "-m", "tools.rendering", str(template), str(folder)]
+    done = subprocess.run(
+        command,
+        input=json.dumps(answers),
+        capture_output=True,
+        text=True,
+        timeout=RENDER_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr + done.stdout).strip().splitlines() or ["cookiecutter says nothing"]
+        raise Refused(said[-1].strip())
+    [made], [replay] = (folder / "made").iterdir(), (folder / "replay").iterdir()
+    context: Json = json.loads(replay.read_text("utf-8"))["cookiecutter"]
+    return made, context
+
+
+def main() -> None:
+    from cookiecutter.exceptions import CookiecutterException  # noqa: PLC0415 - Not in the other process.
+    from cookiecutter.main import cookiecutter  # noqa: PLC0415 - As above.
+
+    template, folder = map(Path, sys.argv[1:])
+    try:
+        cookiecutter(
+            str(template),
+            no_input=True,
+            extra_context=json.load(sys.stdin),
+            output_dir=str(folder / "made"),
+            config_file=str(folder / "config.json"),
+        )
+    except (SystemExit, CookiecutterException) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+# /// script
+# requires-python = ">=3.13"
+# dependencies = ["cookiecutter>=2.7"]
+# ///
+"""`make resource`: a whole feature, as the version of the template that made this service makes it."""
+
+import sys
+from pathlib import Path
+
+from tools.features import features, refuse_clash
+from tools.registration import register
+from tools.service import PROJECT, Refused
+from tools.staging import Staged, add, add_migration, asked, copy, made_by, refuse_uncommitted, ruff
+
+EXAMPLE = (
+    'make resource name=invoice fields="number:str:unique amount:decimal(12,2) paid:bool=false notes:text?"'
+)
+MAIN = Path("src/app/main.py")
+
+
+def main() -> int:
+    return add("make resource", stage, then="make migrate, make check")
+
+
+def stage(folder: Path) -> Staged:
+    answers = asked("name", "fields", "plural")
+    if not answers["name"] or not answers["fields"]:
+        raise Refused(f"it needs a name and fields: {EXAMPLE}")
+    refuse_uncommitted()
+    made = made_by("resource", answers | {"_features": features(PROJECT)}, folder)
+    feature = refuse_clash(PROJECT, made, answers["name"])
+    staged, new = copy(made, folder)
+    register(staged / MAIN, feature)
+    tidy(staged, new)
+    return Staged(staged, [*new, add_migration(staged, feature)], [MAIN])
+
+
+def tidy(staged: Path, new: list[Path]) -> None:
+    """Drop the imports that these fields do not need, and break the lines where they are long."""
+    ruff(staged, "check", "--fix-only", "--quiet", *map(str, new))
+    ruff(staged, "check", "--fix-only", "--quiet", "--select", "I001", str(MAIN))
+    ruff(staged, "format", "--quiet", *map(str, new))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

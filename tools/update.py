@@ -1,0 +1,111 @@
+# /// script
+# requires-python = ">=3.13"
+# dependencies = ["cookiecutter>=2.7"]
+# ///
+"""`make update`: brings what the template has learnt since, into the working tree, as one change to look at.
+
+    make update to=v1.4.0 kubernetes=yes
+
+Ends with 2, and nothing has changed, if it cannot; with 1 if there are conflicts to settle.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tools import changelog, new_migrations
+from tools.merge import Merged, git, merge, refuse_unless_clean
+from tools.rendering import Json
+from tools.service import PROJECT, Refused
+from tools.template import STATE, Template, answers, checked, fetched, linked, questions, typed, write
+from tools.terminal import complain, end_on_signals, say, undisturbed
+
+LOCK_SECONDS = 120
+VERSIONS = "migrations/versions"
+
+
+def update(to: str, changed: dict[str, str]) -> int:
+    refuse_unless_clean()
+    state = linked()
+    with tempfile.TemporaryDirectory() as name:
+        template = fetched(state["template"])
+        old, new = template.commit(state["commit"]), template.commit(to or template.newest())
+        if not changed and (template.contains(old, new) if not to else old == new):
+            say(f"This service has all of {template.name(new)} already")
+            return 0
+        given = chosen(template, new, answers(state), changed)
+        template.render(old, answers(state), Path(name, "old"))
+        rendered = template.render(new, given, Path(name, "new"))
+        found = changelog.news(template.text(old, "CHANGELOG.md"), template.text(new, "CHANGELOG.md"))
+        names = (template.name(old), template.name(new))
+        with undisturbed():
+            refuse_unless_clean()  # Another update may have been quicker.
+            merged = merge(Path(name, "old"), Path(name, "new"), f"Update the template to {names[1]}")
+            settle(state, rendered, to or template.newest(), merged)
+    if "pyproject.toml" not in merged.conflicts:
+        lock()
+    report(names, merged, changelog.by_hand(found))
+    return 1 if merged.conflicts else 0
+
+
+def chosen(template: Template, commit: str, given: Json, changed: dict[str, str]) -> Json:
+    asked = questions(template, commit)
+    if unknown := changed.keys() - asked.keys():
+        raise Refused(f"{min(unknown)}=… is neither to=… nor a question of the template: {', '.join(asked)}")
+    return checked(given | changed, asked, template.name(commit))
+
+
+def settle(state: Json, rendered: Json, version: str, merged: Merged) -> None:
+    """Say in `.cruft.json` what the service has now, and put new migrations after the service's own."""
+    write(state | rendered | {"checkout": None if version == "HEAD" else version})
+    new = [Path(path).name for path in merged.new if path.startswith(f"{VERSIONS}/")]
+    moved = new_migrations.append(PROJECT / VERSIONS, new) if new else []
+    git("add", "--", STATE, *(f"{VERSIONS}/{name}" for name in moved))
+
+
+def lock() -> None:
+    """Bring uv.lock into step with pyproject.toml; what it has already stays at its version."""
+    if not (PROJECT / "uv.lock").exists():
+        return
+    try:
+        command = [os.environ.get("UV", "uv"), "lock", "--quiet"]
+        subprocess.run(command, cwd=PROJECT, capture_output=True, timeout=LOCK_SECONDS, check=True)
+        git("add", "--update", "--", "uv.lock")
+    except (OSError, subprocess.SubprocessError):
+        complain(
+            "uv.lock could not be brought into step with pyproject.toml. When there is a network: uv lock"
+        )
+
+
+def report(names: tuple[str, str], merged: Merged, by_hand: list[str]) -> None:
+    say(f"Updated from {names[0]} to {names[1]}; nothing is committed yet.")
+    if merged.left_out:
+        say(f"\nChanged by the template, but not here any more, and left out: {', '.join(merged.left_out)}")
+    if by_hand:
+        say("\nWhat needs a hand, says the template's changelog:\n\n" + "\n".join(by_hand))
+    if merged.conflicts:
+        say(
+            "\nBoth you and the template have changed these. Edit what stands between the marks, then git add each:\n"
+        )
+        say("\n".join(f"    {path}" for path in merged.conflicts))
+    say("\nNext:\n\n    git diff HEAD\n    make check\n    git commit\n\nTo take it back: git reset --hard")
+
+
+def main() -> int:
+    end_on_signals()
+    changed = typed()
+    try:
+        return update(changed.pop("to", ""), changed)
+    except Refused as refusal:
+        complain(str(refusal))
+        return 2
+    except KeyboardInterrupt:
+        is_there = bool(git("status", "--porcelain"))
+        complain("Stopped; uv.lock is still to come: uv lock" if is_there else "Stopped: nothing has changed")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

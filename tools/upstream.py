@@ -1,0 +1,86 @@
+# /// script
+# requires-python = ">=3.13"
+# dependencies = ["cookiecutter>=2.7"]
+# ///
+"""`make upstream`: an outbound API beside the others, as the version of the template that made this service makes it."""
+
+import ast
+import re
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+
+from tools.features import is_there
+from tools.service import PROJECT, Refused, run
+from tools.staging import IN_SERVICE, Staged, add, asked, copy, made_by, refuse_uncommitted, ruff
+from tools.wiring import CONFTEST, ENVIRONMENT, LIFESPAN, SETTINGS, refuse_taken, wire
+
+EXAMPLE = "make upstream name=payments url=https://payments.example/v2/"
+
+
+def main() -> int:
+    return add("make upstream", stage, then="make check; then its real calls, in its client and schemas")
+
+
+def stage(folder: Path) -> Staged:
+    name, url = asked("name", "url").values()
+    if not name:
+        raise Refused(f"it needs a name: {EXAMPLE}")
+    refuse_uncommitted()
+    made = made_by("upstream", {"name": name, "url": read_by_settings(name, url)}, folder)
+    refuse_clash(made, name)
+    group, variables = ((made / "parts" / each).read_text() for each in ("settings.py", "env.example"))
+    shutil.rmtree(made / "parts")
+    staged, new = copy(made, folder)
+    shutil.copy2(PROJECT / ENVIRONMENT, staged)
+    wire(staged, name, group, variables)
+    tidy(staged, [*new, SETTINGS, LIFESPAN, CONFTEST])
+    return Staged(staged, new, [SETTINGS, LIFESPAN, CONFTEST, ENVIRONMENT])
+
+
+def read_by_settings(name: str, url: str) -> str:
+    """Return the URL as the settings will read it, or `.env.example` would differ from them."""
+    return run("-P", str(IN_SERVICE / "answers.py"), name, url, folder=PROJECT).strip()
+
+
+def refuse_clash(made: Path, name: str) -> None:
+    paths = (
+        f"src/app/{name}",
+        f"src/app/{name}.py",
+        f"tests/{name}",
+        f"tests/{name}.py",
+        f"tests/{name}_api.py",
+    )
+    if there := [each for each in paths if is_there(PROJECT / each)]:
+        raise Refused(f"there is {there[0]} already; another name makes another one")
+    refuse_taken(PROJECT, name)
+    for path in sorted((PROJECT / "tests").rglob("*.py")):
+        if taken := re.search(rf"^(?:async )?def ({name}_(?:api|server))\b", path.read_text(), re.MULTILINE):
+            raise Refused(f"there is a {taken[1]} in {path.relative_to(PROJECT)}; another name than {name}")
+    for path in sorted(made.rglob("*.py")):
+        if twice := [each for each, times in Counter(bound(path)).items() if times > 1]:
+            raise Refused(f"the name {name!r}: its code has a {twice[0]} already; for example {name}_api")
+
+
+def bound(path: Path) -> list[str]:
+    """What a module imports and defines."""
+    body = ast.parse(path.read_text()).body
+    imported = [alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assigned = [
+        ast.unparse(target) for node in body if isinstance(node, ast.Assign) for target in node.targets
+    ]
+    defined = [
+        node.name for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return imported + assigned + defined
+
+
+def tidy(staged: Path, paths: list[Path]) -> None:
+    """Bring imports in order, and break the lines where they are long."""
+    ruff(staged, "check", "--fix-only", "--quiet", "--select", "I001", *map(str, paths))
+    ruff(staged, "format", "--quiet", *map(str, paths))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

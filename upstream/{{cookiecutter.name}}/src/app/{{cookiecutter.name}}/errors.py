@@ -1,8 +1,0 @@
-{%- set u = cookiecutter | upstream -%}
-from app.kit.errors import ServiceError
-
-
-class {{ u.one_type }}Unavailable(ServiceError):
-    status = 422
-    slug = "{{ u.one_slug }}-unavailable"
-    title = "There is no such {{ u.one_words }}"

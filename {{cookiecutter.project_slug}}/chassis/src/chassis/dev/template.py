@@ -1,0 +1,117 @@
+"""`make resource`, `upstream`, `outdated`, `update` and `link`: tools of the template, which no service carries.
+
+Each runs at the version of the template that it is for. `resource` and `upstream` add what fits the service as it is:
+they come from the commit that made it, out of any clone that has it, and are fetched once otherwise. `update` and `link`
+come from the version that they go to, and `outdated` from the newest one, out of a fresh clone.
+
+A command is a module of the folder `tools/`. Its first lines name the packages that it needs (PEP 723), and it has an
+environment of its own. It works on this folder, and gets these variables besides those that were typed after `make`:
+
+    SERVICE_PYTHON   the Python of the service, which runs what has to import the service
+    TEMPLATE_CLONE   a clone of the template with its versions
+
+Ends with the command's exit code; with 2 if the template or the packages cannot be had, and with 130 on Ctrl-C.
+"""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from types import FrameType
+
+from chassis.dev.processes import exit_code
+from chassis.dev.template_clone import Refused, clone, commit_of, expanded, git, origin, with_commit
+from chassis.dev.terminal import complain, end_on_signals
+
+ADDING = ("resource", "upstream")
+_PARTS = ("tools", "generators")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(command: str, folder: Path) -> int:
+    """Run a command out of a temporary folder."""
+    repository, commit = _version(command, folder)
+    _unpack(repository, commit, folder)
+    environment = os.environ | {
+        "PYTHONPATH": str(folder),
+        "SERVICE_PYTHON": sys.executable,
+        "TEMPLATE_CLONE": str(repository),
+    }
+    # -P: the folder of the service may hold modules of the same names.
+    return _wait([str(_python(command, folder)), "-P", "-m", f"tools.{command}"], environment)
+
+
+def _version(command: str, folder: Path) -> tuple[Path, str]:
+    """Find a clone, and the commit of it whose tools are wanted."""
+    if command in ADDING:
+        made_by = origin()
+        return with_commit(made_by), made_by.commit
+    wanted = "" if command == "outdated" else os.environ.get("to", "")
+    fresh = clone(_linked_to() if command == "link" else origin().url, folder / "template.git")
+    return fresh, commit_of(fresh, wanted)
+
+
+def _linked_to() -> str:
+    url, version = (os.environ.get(name, "") for name in ("template", "to"))
+    if not url or not version:
+        raise Refused("A link needs both: make link template=<URL> to=<the version that the service was made of>")
+    return expanded(url)
+
+
+def _unpack(repository: Path, commit: str, folder: Path) -> None:
+    done = git(repository, "archive", "--format=tar", commit, *_PARTS)
+    if done.returncode:
+        raise Refused(f"Version {commit[:12]} of the template has no tools/ and generators/; type: make update")
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+
+
+def _python(command: str, folder: Path) -> Path:
+    """Make the environment that a command needs; no network where uv has its packages already."""
+    home = folder / "environment"
+    script = folder / "tools" / f"{command}.py"
+    sync = [os.environ.get("UV", "uv"), "sync", "--quiet", "--active", "--python", sys.executable, "--script", script]
+    for options in (["--offline"], []):
+        environment = os.environ | {"VIRTUAL_ENV": str(home)}
+        done = subprocess.run([*sync, *options], env=environment, capture_output=True, text=True, check=False)
+        if not done.returncode:
+            return home / "bin/python"
+    said = [line.strip() for line in done.stderr.splitlines()] or ["uv says nothing"]
+    why = next((line.removeprefix("cause: ") for line in said if line.startswith("cause: ")), said[0])
+    raise Refused(f"uv cannot get what the template's tools need ({why}): is there a network?")
+
+
+def _wait(command: list[str], environment: dict[str, str]) -> int:
+    """Pass signals on to the command, which knows what must not be left half done, and wait for its end."""
+    with subprocess.Popen(command, env=environment) as process:
+
+        def pass_on(number: int, _frame: FrameType | None) -> None:
+            process.send_signal(number)
+
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, pass_on)
+        process.wait()
+    return exit_code(process)
+
+
+def main() -> int:
+    end_on_signals()
+    command = sys.argv[1]
+    try:
+        with tempfile.TemporaryDirectory(prefix="tools-") as folder:
+            return run(command, Path(folder))
+    except (Refused, OSError) as refusal:
+        complain(f"make {command}: {refusal}" if command in ADDING else str(refusal))
+        return 2
+    except KeyboardInterrupt:
+        complain("Stopped: nothing has changed")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

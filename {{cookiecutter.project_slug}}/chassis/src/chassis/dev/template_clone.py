@@ -1,0 +1,116 @@
+"""The template that this service is of: what says so, and where a clone of it lies or is fetched from."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chassis.dev.project import PROJECT
+
+STATE = ".cruft.json"
+HOW_TO_LINK = "make link template=<its URL> to=<the version it was made of>"
+CLONE_SECONDS = 120
+_HOSTS = {"gh": "https://github.com/{}.git", "gl": "https://gitlab.com/{}.git", "bb": "https://bitbucket.org/{}"}
+_RELEASE = re.compile(r"v\d+\.\d+\.\d+")  # A pre-release (v2.0.0-rc1) is none.
+
+
+class Refused(Exception):
+    """What is wrong and what to type next, in a line; nothing has been changed."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    url: str
+    """A URL, or the path of a folder."""
+    commit: str
+
+
+def origin() -> Origin:
+    """Read which version of which template this service has."""
+    path = PROJECT / STATE
+    if not path.exists():
+        raise Refused(f"This service does not know its template yet: {HOW_TO_LINK}")
+    try:
+        state = json.loads(path.read_text("utf-8"))
+        state["context"]["cookiecutter"].items()
+        return Origin(expanded(state["template"]), state["commit"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refused(f"{STATE} is damaged ({error!r}): git restore {STATE}") from error
+
+
+def expanded(url: str) -> str:
+    """Write out a URL that begins as cookiecutter abbreviates them: gh:owner/template."""
+    host, _, path = url.partition(":")
+    return _HOSTS[host].format(path) if host in _HOSTS else url
+
+
+def with_commit(made_by: Origin) -> Path:
+    """Return a clone that has the commit; no network where there is one."""
+    return next((each for each in _clones(made_by) if _has(each, made_by.commit)), None) or _cached(made_by)
+
+
+def clone(url: str, folder: Path) -> Path:
+    """Clone it anew: what stands in some cache may be old, edited or broken."""
+    command = ["git", "clone", "--quiet", "--bare", "--", url, str(folder)]
+    try:
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=CLONE_SECONDS, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise Refused(f"The template cannot be had from {url}: no answer within {CLONE_SECONDS} s") from error
+    if done.returncode:
+        # Advice of git's may follow; the first such line says what is wrong.
+        why = re.search(r"^(?:fatal|error): (.*)", done.stderr, re.MULTILINE)
+        because = why[1] if why else "git fails"
+        raise Refused(f"The template cannot be had from {url} ({because}): is there a network, and is {STATE} right?")
+    return folder
+
+
+def commit_of(repository: Path, version: str) -> str:
+    """Return the commit of a version; of the newest, if none is given or there is no such one."""
+    tags = git(repository, "tag", "--list", "--sort=-version:refname", "v*").stdout.decode().split()
+    for each in (version, *filter(_RELEASE.fullmatch, tags), "HEAD"):
+        found = git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{each}^{{commit}}")
+        if each and not found.returncode:
+            return found.stdout.decode().strip()
+    raise Refused("The template has no commit: its URL leads to an empty repository")
+
+
+def git(repository: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["git", *arguments], cwd=repository, capture_output=True, check=False)
+
+
+def _clones(made_by: Origin) -> Iterator[Path]:
+    """Where the template may lie: the path itself, what cookiecutter and cruft have cloned, what we have."""
+    name = made_by.url.rstrip("/").rpartition("/")[2].removesuffix(".git")
+    yield Path(made_by.url).expanduser()
+    yield Path("~/.cookiecutters").expanduser() / name
+    yield _own(made_by)
+
+
+def _own(made_by: Origin) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    number = hashlib.sha256(made_by.url.encode()).hexdigest()[:16]
+    return cache / "cookiecutter-fastapi-microservice" / "templates" / f"{number}.git"
+
+
+def _has(repository: Path, commit: str) -> bool:
+    # A clone that is damaged has not: another one may.
+    return repository.is_dir() and not git(repository, "archive", "--format=tar", commit, "cookiecutter.json").returncode
+
+
+def _cached(made_by: Origin) -> Path:
+    """Fetch it beside the old clone, which goes only when the new one is whole."""
+    own = _own(made_by)
+    own.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=own.parent) as unfinished:
+        fetched = clone(made_by.url, Path(unfinished) / own.name)
+        if not _has(fetched, made_by.commit):
+            raise Refused(f"The template {made_by.url} has no commit {made_by.commit[:12]}; type: make update")
+        shutil.rmtree(own, ignore_errors=True)
+        fetched.rename(own)
+    return own
