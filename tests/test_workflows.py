@@ -1,4 +1,4 @@
-"""The workflows are more than text: what they run works here, and the rest is listed in a document of the service."""
+"""The workflows are more than text: what they run works here, and a document of the service lists the rest."""
 
 import json
 import re
