@@ -160,8 +160,8 @@ def customise(service: Path) -> None:
 
 
 def add_customers(service: Path) -> None:
-    """Add the feature of the README's section on it; its migration is written by `make migration`."""
-    section = (service / "README.md").read_text().partition("## Add a feature")[2].partition("\n## ")[0]
+    """Add the feature that docs/resources.md adds by hand; its migration is written by `make migration`."""
+    section = (service / "docs/resources.md").read_text().partition("## By hand")[2]
     files = re.findall(r"`((?:src|tests)/[\w/]+\.py)`(?:(?!`src).)*?```python\n(.*?)```", section, re.DOTALL)
     assert len(files) == 4
     for name, content in files:

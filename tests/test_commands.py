@@ -95,40 +95,70 @@ def test_a_refused_answer_leaves_the_last_bake_alone(clone: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_feature_is_added_as_the_readme_says(baker: Baker, machine: dict[str, str], tmp_path: Path) -> None:
+def test_an_endpoint_and_a_feature_are_added_as_the_documents_say(
+    baker: Baker, machine: dict[str, str], tmp_path: Path
+) -> None:
     service = baker.bake(tmp_path)
-    section = (service / "README.md").read_text().partition("## Add a feature")[2].partition("\n## ")[0]
-    files = re.findall(r"`((?:src|tests)/[\w/]+\.py)`(?:(?!`src).)*?```python\n(.*?)```", section, re.DOTALL)
+    endpoint, feature = (section(service, name, title) for name, title in BY_HAND.items())
+    [(router, content), *_] = FILE.findall(endpoint)
+    write(service / router, content)
+    write(service / "tests/statistics/test_statistics.py", TEST)
+    add(service / "src/app/main.py", "from app.statistics.router import router as statistics", "statistics")
+    files = dict(FILE.findall(feature))
     assert len(files) == 4
-    for name, content in files:
-        if name == "src/app/main.py":
-            add(service / name, *content.strip("\n").split("\n\n"))
-        else:
-            (service / name).parent.mkdir(exist_ok=True)
-            (service / name).write_text(content)
+    imported, included = files.pop("src/app/main.py").strip("\n").split("\n\n")
+    add(service / "src/app/main.py", imported, included.strip().removeprefix("app.include_router(")[:-1])
+    for name, content in files.items():
+        write(service / name, content)
 
-    for command in re.findall(r"^make .*$", section, re.MULTILINE):
+    commands = re.findall(r"^make .*$", feature, re.MULTILINE)
+    for command in commands:
         run(*command.split(), cwd=service, environment=machine, within=1500)
 
+    assert commands[-1] == "make check"
+    assert "`make check`" in endpoint
     assert len(list((service / "migrations/versions").glob("*_customers.py"))) == 1
 
 
-def add(main: Path, imported: str, included: str) -> None:
-    """Put the lines where the README says: beside the other imports and routers."""
+BY_HAND = {"README.md": "Add an endpoint", "docs/resources.md": "By hand"}
+FILE = re.compile(r"`((?:src|tests)/[\w/]+\.py)`(?:(?!`src).)*?```python\n(.*?)```", re.DOTALL)
+TEST = """from httpx2 import AsyncClient
+
+from tests.factories import new_order
+
+
+async def test_orders_are_counted(client: AsyncClient) -> None:
+    await client.post("/v1/orders", json=new_order())
+
+    assert (await client.get("/v1/statistics")).json() == {"orders": 1}
+"""
+
+
+def section(service: Path, document: str, title: str) -> str:
+    return (service / document).read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def write(path: Path, content: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+
+
+def add(main: Path, imported: str, router: str) -> None:
+    """Put the lines where the documents say: beside the other imports and routers."""
     text = main.read_text()
     text = text.replace("from app.lifespan import", f"{imported}\nfrom app.lifespan import", 1)
-    main.write_text(
-        text.replace("    app.include_router(orders)\n", f"    app.include_router(orders)\n{included}\n")
-    )
+    orders = "    app.include_router(orders)\n"
+    main.write_text(text.replace(orders, f"{orders}    app.include_router({router})\n"))
 
 
 def test_the_commands_of_a_service(service: Path, machine: dict[str, str]) -> None:
     address = free_address()
     machine = machine | {"APP_SERVER__BIND": address}
-    listed = set(re.findall(r"^\| `make ([a-z]+)", (service / "README.md").read_text(), re.MULTILINE))
+    listed = set(re.findall(r"`make ([a-z-]+)", section(service, "README.md", "Commands")))
     before = contents(service)
 
-    assert listed == set(re.findall(r"\bmake ([a-z]+)", run("make", cwd=service, environment=machine)))
+    said = run("make", cwd=service, environment=machine)
+    assert listed == set(re.findall(r"^  make ([a-z-]+) ", said, re.MULTILINE))
     with started("make", "dev", cwd=service, environment=machine) as process:
         wait_for(f"http://{address}/readyz", process)
         run("make", "migrate", cwd=service, environment=machine)
@@ -158,6 +188,6 @@ def test_the_calls_in_the_readme_of_a_service(service: Path, machine: dict[str, 
 def contents(service: Path) -> dict[str, str]:
     sources = [
         *service.glob("*.toml"),
-        *(path for name in ("src", "tests", "dev") for path in (service / name).rglob("*.py")),
+        *(path for name in ("src", "tests", "migrations") for path in (service / name).rglob("*.py")),
     ]
     return {str(path): path.read_text() for path in sources}

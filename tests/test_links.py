@@ -137,7 +137,7 @@ def test_a_service_is_linked_later(
 def assert_an_answer_is_typed(service: Path, machine: dict[str, str], *link: str) -> None:
     """Link a service whose files do not show any more what was answered."""
     (service / ".cruft.json").unlink()
-    replace(service / "README.md", (" answers for it.", " has it."))
+    replace(service / "README.md", ("Owned by ", "By "))
     line = refused(service, machine, *link)
     assert line == "No file here says what owner was, so say it: make link … owner='…'"
     run(*link, f"owner={ANSWERS['owner']}", cwd=service, environment=machine)

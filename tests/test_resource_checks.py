@@ -43,7 +43,7 @@ def test_a_service_with_three_resources_passes_its_check(ours: Path, machine: di
 
 def documented(service: Path) -> list[str]:
     """The commands of the document on resources, which add customers."""
-    [block] = re.findall(r"```sh\n(.*?)```", (service / "docs/resources.md").read_text(), re.DOTALL)
+    block = re.findall(r"```sh\n(.*?)```", (service / "docs/resources.md").read_text(), re.DOTALL)[0]
     commands: list[str] = block.splitlines()
     assert [command.split()[1] for command in commands] == ["resource", "resource", "migrate", "check"]
     return commands

@@ -2,6 +2,7 @@
 
 import ast
 import json
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -75,6 +76,21 @@ def test_python_stands_as_python_in_the_template(baker: Baker, sources: dict[str
     for ours in ("local_extensions.py", "hooks/post_gen_project.py"):
         # These run on whatever Python the user's cookiecutter has.
         ast.parse((baker.template / ours).read_text(), ours, feature_version=(3, 10))
+
+
+def test_imports_run_from_the_service_to_its_chassis(sources: dict[str, Path]) -> None:
+    for name, path in sources.items():
+        if name.startswith("chassis/") and name.endswith(".py"):
+            assert "app" not in set(packages(ast.parse(path.read_text()))), name
+
+
+def packages(tree: ast.AST) -> Iterator[str]:
+    """Yield the packages that are imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").partition(".")[0]
 
 
 def test_the_hook_has_one_rendered_line(baker: Baker) -> None:

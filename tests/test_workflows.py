@@ -1,4 +1,4 @@
-"""The workflows are more than text: what they run works here, and the rest stands in the service's README."""
+"""The workflows are more than text: what they run works here, and a document of the service lists the rest."""
 
 import json
 import re
@@ -120,9 +120,9 @@ def test_dependabot_leaves_the_chassis_alone() -> None:
     assert packages["ignore"] == [{"dependency-name": "service-chassis"}]
 
 
-def test_the_readme_lists_what_only_github_can_run(baked: Path) -> None:
-    readme = (baked / "README.md").read_text()
-    part = re.findall(r"<!-- only on GitHub -->(.*)<!-- /only on GitHub -->", readme, re.DOTALL)
+def test_a_document_lists_what_only_github_can_run(baked: Path) -> None:
+    page = (baked / "docs/release.md").read_text()
+    part = re.findall(r"<!-- only on GitHub -->(.*)<!-- /only on GitHub -->", page, re.DOTALL)
     listed = set(re.findall(r"`([a-z-]+[/ ][a-z -]+)`", part[0]))
     all_of_them = [step for path in THEIRS for step in steps(path)]
     actions = {step.uses.partition("@")[0] for step in all_of_them if step.uses}

@@ -28,7 +28,7 @@ def guessed() -> Json:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
     readme, licence = (_text(name) for name in ("README.md", "LICENSE"))
     name = re.search(r"^# (.+)$", readme, re.MULTILINE)
-    owner = re.search(r"^(.+) answers for it\.", readme, re.MULTILINE)
+    owner = re.search(r"^Owned by (.+)\.$", readme, re.MULTILINE)
     return {
         "project_slug": project["name"],
         "description": project.get("description"),
