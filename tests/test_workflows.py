@@ -1,4 +1,4 @@
-"""The workflows are more than text: what they run works here, and a document of the service lists the rest."""
+"""The workflows are more than text: what they run works here, and a page of the service lists the rest."""
 
 import json
 import re
