@@ -150,7 +150,7 @@ def customise(service: Path) -> None:
     replace(service / "src/app/settings.py", ("\n    database: DatabaseSettings\n", setting))
     example = "# What it says.\n# APP_GREETING=Hello\n\n# `postgresql://user"
     replace(service / ".env.example", ("\n# `postgresql://user", example))
-    replace(service / "pyproject.toml", ('    "fastapi[', '    "anyio>=4.16",\n    "fastapi['))
+    replace(service / "pyproject.toml", ('    "fastapi>', '    "anyio>=4.16",\n    "fastapi>'))
     with (service / "Makefile").open("a") as makefile:
         makefile.write("\n.PHONY: seed\nseed: ## Fill the database with examples\n\t@echo seeded\n")
     replace(service / "Dockerfile", ("STOPSIGNAL", "ENV TZ=UTC\nSTOPSIGNAL"))

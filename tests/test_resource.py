@@ -81,10 +81,7 @@ def test_a_plural_can_be_given(ours: Path, machine: dict[str, str]) -> None:
         ({"name": "class"}, "a keyword of Python"),
         ({"name": "order"}, "there is src/app/orders already"),
         ({"plural": "idempotency_keys"}, "there is a table idempotency_keys already"),
-        (
-            {"name": "drain"},
-            "there is a class Drain in chassis/src/chassis/drain.py; another name than drain",
-        ),
+        ({"name": "rates"}, "there is a class Rates in src/app/exchange_rates/schemas.py; another name"),
         ({"plural": "amounts"}, "src/app/main.py has a amounts already"),
     ],
 )

@@ -163,6 +163,8 @@ def test_ctrl_c_leaves_everything_as_it_was(
 
 
 def test_without_a_repository(refuse: Refuse, tmp_path: Path) -> None:
-    (tmp_path / "git").write_text("#!/bin/sh\necho 'fatal: not a git repository' >&2\nexit 128\n")
+    """What asks for a revision of the service fails, as it does before the first commit."""
+    fails = 'if [ "$3" = "HEAD^{commit}" ]; then echo "fatal: Needed a single revision" >&2; exit 128; fi'
+    (tmp_path / "git").write_text(f'#!/bin/sh\n{fails}\nexec {shutil.which("git")} "$@"\n')
     (tmp_path / "git").chmod(0o755)
     assert refuse("update", path=tmp_path).startswith("An update is merged by git: git init && ")

@@ -30,7 +30,8 @@ and to src/app/lifespan.py
   +    payments: Upstream
   +                payments=await stack.enter_async_context(Upstream.open("payments", settings.payments)),
 and to tests/conftest.py
-  +    "tests.payments_api",
+  -pytest_plugins = ["chassis.testing", "tests.rates_api"]
+  +pytest_plugins = ["chassis.testing", "tests.payments_api", "tests.rates_api"]
 and to .env.example
   +# Where the payments API is.
   +# APP_PAYMENTS__BASE_URL=https://payments.example/v2/
@@ -107,7 +108,6 @@ def test_the_example_says_of_it_what_it_says_of_the_others(ours: Path, machine: 
         ({"name": "log"}, "src/app/settings.py has log already"),
         ({"name": "drain"}, "src/app/lifespan.py has drain already"),
         ({"name": "load"}, "settings have this attribute already; for example load_api"),
-        ({"name": "raw"}, "there is a raw_server in tests/kit/upstreams.py; another name than raw"),
         ({"name": "requests"}, "its code has a Request already; for example requests_api"),
         ({"url": "payments"}, "the url 'payments': Input should be a valid URL"),
         ({"url": "https://me:secret@payments.example/"}, "https://, a host, and a path if it has one"),
@@ -117,6 +117,12 @@ def test_what_cannot_be_is_refused(
     ours: Path, machine: dict[str, str], answers: dict[str, str], why: str
 ) -> None:
     refused(ours, machine, why, **answers)
+
+
+def test_a_fixture_of_that_name(ours: Path, machine: dict[str, str]) -> None:
+    (ours / "tests/servers.py").write_text("def raw_server() -> None:\n    pass\n")
+    commit(ours, "A server of its own")
+    refused(ours, machine, "there is a raw_server in tests/servers.py; another name than raw", name="raw")
 
 
 @pytest.mark.parametrize(

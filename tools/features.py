@@ -62,7 +62,8 @@ def _classes(path: Path) -> Iterator[str]:
 
 def _tables(project: Path) -> Iterator[tuple[str, str]]:
     """Each table's class, as a name in lower case with underscores, and the table itself."""
-    for path in _modules(project):
+    # Of the chassis too, where it is in the tree; a published one's are named by the migration that fails.
+    for path in (*_modules(project), *sorted((project / "chassis/src").rglob("*.py"))):
         for node in ast.walk(_parsed(path)):
             if isinstance(node, ast.ClassDef):
                 name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", node.name).lower()

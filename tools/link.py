@@ -4,8 +4,8 @@
 # ///
 """`make link template=… to=v1.4.0`: says of which template, and which version of it, this service was made.
 
-For a service that was made where its template had no version, from a zip for example. What the template asked stands
-in the service's files; where somebody has changed those, the answer is typed: `owner='Team A'`.
+For a service that was made where its template had no version, from a zip for example. What the template
+asked stands in the service's files; where somebody has changed those, the answer is typed: `owner='Team A'`.
 """
 
 import re

@@ -1,8 +1,8 @@
 """Three ways in one: what the template's old version made, what the new one makes, and what stands here.
 
-git merges them as it merges branches, by the files' history: what somebody has moved is found, and where both have
-changed the same lines there are its marks. Nothing of this is a commit; the two versions are loose objects that git
-itself removes some weeks later.
+git merges them as it merges branches, by the files' history: what somebody has moved is found, and where both
+have changed the same lines there are its marks. Nothing of this is a commit; the two versions are loose
+objects that git itself removes some weeks later.
 """
 
 import os
@@ -16,7 +16,7 @@ from tools.service import PROJECT, Refused
 from tools.template import skipped
 
 _NOBODY = {f"GIT_{role}_{part}": "template" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-# Two features that were made alike are no move of one to the other; a module that was moved keeps most of its lines.
+# Two features that were made alike are no move of one to the other; a moved module keeps most of its lines.
 _OPTIONS = ("-c", "merge.directoryRenames=true", "-c", "merge.renames=true")
 _MOVED = "-Xfind-renames=90%"
 
@@ -56,8 +56,8 @@ def refuse_unless_clean() -> None:
         ) from error
     if unmerged():
         raise Refused(
-            "The last update or merge is not finished. `git status` shows its conflicts: git add what is settled, and "
-            "git commit; or take all of it back: git reset --hard"
+            "The last update or merge is not finished. `git status` shows its conflicts: git add what is "
+            "settled, and git commit; or take all of it back: git reset --hard"
         )
     if changed := [line[3:] for line in git("status", "--porcelain").splitlines()]:
         names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if changed[3:] else "")
@@ -65,7 +65,7 @@ def refuse_unless_clean() -> None:
 
 
 def unmerged() -> dict[str, set[int]]:
-    """Each file in conflict, with whose versions there are: 1 the old one's, 2 this service's, 3 the new one's."""
+    """Each file in conflict, with whose versions there are: 1 the old one's, 2 ours, 3 the new one's."""
     found: dict[str, set[int]] = {}
     for line in paths("ls-files", "--unmerged"):
         about, _, path = line.partition("\t")
@@ -112,7 +112,7 @@ def _added() -> list[str]:
 
 
 def _without_a_home(old: str) -> list[str]:
-    """New files of a folder that the old version had and this service has deleted, such as those of an example."""
+    """New files of a folder that the old version had and this service has not any more."""
     had, has = (set(map(_folder, paths("ls-tree", "-r", "--name-only", tree))) for tree in (old, "HEAD"))
     return [path for path in _added() if _folder(path) in had - has]
 

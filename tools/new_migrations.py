@@ -1,6 +1,7 @@
 """Migrations that an update has brought come after the service's own: a database may have those already.
 
-The template's chain knows nothing of them, so both begin at the same migration, or at one that was deleted here.
+The template's chain knows nothing of them, so both begin at the same migration, or at one that was deleted
+here.
 """
 
 import re
@@ -14,7 +15,7 @@ _AFTER = re.compile(
 
 
 def append(folder: Path, names: Iterable[str]) -> list[str]:
-    """Put the one that starts a branch after the last one of the others; return the names of what was changed."""
+    """Put the one that starts a branch after the last of the others; return the names of what was changed."""
     texts = {path.name: path.read_text() for path in sorted(folder.glob("*.py"))}
     new = {name: texts.pop(name) for name in sorted(names) if name in texts}
     last = set(map(_revision, texts.values())) - {each for text in texts.values() for each in _after(text)}

@@ -17,7 +17,7 @@ type Json = dict[str, Any]
 
 
 def render(template: Path, answers: Json, folder: Path) -> tuple[Path, Json]:
-    """Make what a template makes of the answers in a new folder; return where it is, and its whole context."""
+    """Make what a template makes of the answers in a new folder; return where it is, and the context."""
     folder.mkdir()
     # The template alone decides what is not answered, never a configuration of the user's.
     (folder / "config.json").write_text(json.dumps({"replay_dir": str(folder / "replay")}))

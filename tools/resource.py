@@ -2,7 +2,7 @@
 # requires-python = ">=3.13"
 # dependencies = ["cookiecutter>=2.7"]
 # ///
-"""`make resource`: a whole feature, as the version of the template that made this service makes it."""
+"""`make resource`: a whole feature, as the template made them when it made this service."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""What `make resource` and `make upstream` share: all is made in a temporary folder, shown, and put in place or not.
+"""What `make resource` and `make upstream` share: all is made in a temporary folder, shown, and put in place.
 
-Only what is whole is put in place; on any failure everything is as it was. Ends with 0, with 2 if what was asked for
-cannot be, and with 130 on Ctrl-C.
+Only what is whole is put in place; on any failure everything is as it was. Ends with 0, with 2 if what was
+asked for cannot be, and with 130 on Ctrl-C.
 """
 
 import difflib

@@ -1,4 +1,4 @@
-"""The template that this service was made of: where it is, which versions it has, and what each of them makes.
+"""The template that this service was made of: which versions it has, and what each of them makes.
 
 `.cruft.json` says where it is and which version the service has; cruft's own commands read it too.
 """
@@ -133,7 +133,7 @@ def checked(given: Json, asked: Json, version: str) -> Json:
 
 
 def typed() -> dict[str, str]:
-    """Return the variables that were typed after `make`; the environment has others that we did not ask for."""
+    """Return the variables that were typed after `make`; the environment has others, which nobody typed."""
     _, _, flags = f" {os.environ.get('MAKEFLAGS', '')}".partition(" -- ")
     names = [word.partition("=")[0] for word in re.findall(r"(?:[^\\ ]|\\.)+", flags)]
     return {name: os.environ[name] for name in names if name in os.environ}

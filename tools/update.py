@@ -87,7 +87,8 @@ def report(names: tuple[str, str], merged: Merged, by_hand: list[str]) -> None:
         say("\nWhat needs a hand, says the template's changelog:\n\n" + "\n".join(by_hand))
     if merged.conflicts:
         say(
-            "\nBoth you and the template have changed these. Edit what stands between the marks, then git add each:\n"
+            "\nBoth you and the template have changed these. Edit what stands between the marks, "
+            "then git add each:\n"
         )
         say("\n".join(f"    {path}" for path in merged.conflicts))
     say("\nNext:\n\n    git diff HEAD\n    make check\n    git commit\n\nTo take it back: git reset --hard")

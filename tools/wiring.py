@@ -1,7 +1,7 @@
 """The lines by which a service knows an upstream, in the files that name them all.
 
-Each place is found in the syntax tree, so that every other line stays as it is. Where there is none, the refusal says
-which line has no place.
+Each place is found in the syntax tree, so that every other line stays as it is. Where there is none, the
+refusal says which line has no place.
 """
 
 import ast

@@ -1,6 +1,6 @@
 """`make update` and its like: the merge, in a repository of its own, and what they read and say around it.
 
-The template's own tests update whole services.
+tests/test_updates.py updates whole services.
 """
 
 import json
@@ -138,7 +138,8 @@ def test_the_changelog_between() -> None:
     assert [entry.text for entry in found] == ["- Three", "- Four", "- `Makefile`: look.", "- Two"]
     assert changelog.by_hand(found) == ["- `Makefile`: look."]
     assert changelog.shown(found) == (
-        "\n0.2.0 (2026-12-01)\n\nWhat a service gets:\n- Three\n- Four\n\nWhat needs a hand:\n- `Makefile`: look."
+        "\n0.2.0 (2026-12-01)\n\nWhat a service gets:\n- Three\n- Four"
+        "\n\nWhat needs a hand:\n- `Makefile`: look."
         "\n\n0.1.0 (2026-11-30)\n\nWhat a service gets:\n- Two"
     )
     assert [entry.text for entry in changelog.news("", OLD)] == ["- One,\n  in two lines."]

@@ -1,4 +1,7 @@
-"""Write the migration that makes a table and its indexes, as Alembic renders them; the service's own Python runs this, without a database."""
+"""Write the migration that makes a table and its indexes, as Alembic renders them.
+
+The service's own Python runs this, without a database.
+"""
 
 import sys
 from argparse import Namespace
@@ -25,7 +28,7 @@ def write(table: Table) -> None:
         table.name.replace("_", " "),
         upgrades=rendered(UpgradeOps(made)),
         downgrades=rendered(DowngradeOps([each.reverse() for each in reversed(made)])),
-        imports="from sqlalchemy.dialects import postgresql",  # The lint behind it takes it away where nothing uses it.
+        imports="from sqlalchemy.dialects import postgresql",  # The lint removes it where unused.
     )
 
 
