@@ -172,7 +172,7 @@ def test_conflicts_only_where_both_have_changed_the_same_lines(
         run("sh", "-c", command, cwd=service, environment=machine)
     assert past.git("status", "--porcelain", cwd=service) == ""
     changed = past.git("show", "--name-only", "--format=", cwd=service).splitlines()
-    assert changed == [".cruft.json", "docs/runbooks/first-hour.md", "chassis/src/chassis/pages.py"]
+    assert changed == [".cruft.json", "chassis/src/chassis/pages.py", "docs/runbooks/first-hour.md"]
 
 
 def test_answers_change_with_an_update_and_without_one(
