@@ -40,9 +40,7 @@ def test_a_version_or_the_newest_release(template: Path) -> None:
     assert commit_of(template, "") == git(template, "rev-parse", "HEAD")
 
 
-def test_a_clone_that_lies_here_is_enough(
-    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clone_that_lies_here_is_enough(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     commit = git(template, "rev-parse", "v0.9.0")

@@ -1,8 +1,8 @@
 """`make resource`, `upstream`, `outdated`, `update` and `link`: tools of the template, which no service carries.
 
 Each runs at the version of the template that it is for. `resource` and `upstream` add what fits the service as it is:
-they come from the commit that made it, out of any clone that has it, and are fetched once otherwise. `update` and `link`
-come from the version that they go to, and `outdated` from the newest one, out of a fresh clone.
+they come from the commit that made it, out of any clone that has it, and are fetched once otherwise. `update` and
+`link` come from the version that they go to, and `outdated` from the newest one, out of a fresh clone.
 
 A command is a module of the folder `tools/`. Its first lines name the packages that it needs (PEP 723), and it has an
 environment of its own. It works on this folder, and gets these variables besides those that were typed after `make`:
@@ -50,7 +50,7 @@ def _version(command: str, folder: Path) -> tuple[Path, str]:
     if command in ADDING:
         made_by = origin()
         return with_commit(made_by), made_by.commit
-    wanted = "" if command == "outdated" else os.environ.get("to", "")
+    wanted = "" if command == "outdated" else os.environ.get("to", "")  # noqa: SIM112 - As it stands after `make`.
     fresh = clone(_linked_to() if command == "link" else origin().url, folder / "template.git")
     return fresh, commit_of(fresh, wanted)
 
@@ -74,12 +74,22 @@ def _python(command: str, folder: Path) -> Path:
     """Make the environment that a command needs; no network where uv has its packages already."""
     home = folder / "environment"
     script = folder / "tools" / f"{command}.py"
-    sync = [os.environ.get("UV", "uv"), "sync", "--quiet", "--active", "--python", sys.executable, "--script", script]
-    for options in (["--offline"], []):
-        environment = os.environ | {"VIRTUAL_ENV": str(home)}
-        done = subprocess.run([*sync, *options], env=environment, capture_output=True, text=True, check=False)
-        if not done.returncode:
-            return home / "bin/python"
+    sync = [
+        os.environ.get("UV", "uv"),
+        "sync",
+        "--quiet",
+        "--active",
+        "--python",
+        sys.executable,
+        "--script",
+        str(script),
+    ]
+    environment = os.environ | {"VIRTUAL_ENV": str(home)}
+    done = subprocess.run([*sync, "--offline"], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        done = subprocess.run(sync, env=environment, capture_output=True, text=True, check=False)
+    if not done.returncode:
+        return home / "bin/python"
     said = [line.strip() for line in done.stderr.splitlines()] or ["uv says nothing"]
     why = next((line.removeprefix("cause: ") for line in said if line.startswith("cause: ")), said[0])
     raise Refused(f"uv cannot get what the template's tools need ({why}): is there a network?")

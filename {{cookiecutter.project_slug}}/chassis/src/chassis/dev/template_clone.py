@@ -100,7 +100,8 @@ def _own(made_by: Origin) -> Path:
 
 def _has(repository: Path, commit: str) -> bool:
     # A clone that is damaged has not: another one may.
-    return repository.is_dir() and not git(repository, "archive", "--format=tar", commit, "cookiecutter.json").returncode
+    archive = ("archive", "--format=tar", commit, "cookiecutter.json")
+    return repository.is_dir() and not git(repository, *archive).returncode
 
 
 def _cached(made_by: Origin) -> Path:
