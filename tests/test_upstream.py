@@ -30,8 +30,7 @@ and to src/app/lifespan.py
   +    payments: Upstream
   +                payments=await stack.enter_async_context(Upstream.open("payments", settings.payments)),
 and to tests/conftest.py
-  -pytest_plugins = ["chassis.testing", "tests.rates_api"]
-  +pytest_plugins = ["chassis.testing", "tests.payments_api", "tests.rates_api"]
+  +    "tests.payments_api",
 and to .env.example
   +# Where the payments API is.
   +# APP_PAYMENTS__BASE_URL=https://payments.example/v2/

@@ -7,7 +7,10 @@ from fastapi import FastAPI
 from app.main import create_app
 from app.settings import Settings
 
-pytest_plugins = ["chassis.testing", "tests.rates_api"]
+pytest_plugins = [
+    "chassis.testing",
+    "tests.rates_api",
+]
 
 
 @pytest.fixture
