@@ -4,6 +4,7 @@ Two versions in one process would not do: the second would run the first one's `
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ def render(template: Path, answers: Json, folder: Path) -> tuple[Path, Json]:
     command = [sys.executable, "-P", "-m", "tools.rendering", str(template), str(folder)]
     done = subprocess.run(
         command,
+        env=os.environ | {"SKIP_UV_LOCK": "1"},  # What comes of it in the service is locked there, and once.
         input=json.dumps(answers),
         capture_output=True,
         text=True,
