@@ -33,7 +33,7 @@ def remove(commands: str, service: Path) -> None:
 
 
 def edit(path: Path, names: re.Pattern[str]) -> None:
-    """Take away parameters, items and lines with one of these names, to the end of their brackets or blocks."""
+    """Take away parameters, items and lines with these names, to the end of their brackets or blocks."""
     kept: list[str] = []
     brackets, block = 0, None
     text = re.sub(rf", \w*(?:{names.pattern})\w*: \w+", "", path.read_text(), flags=names.flags)
