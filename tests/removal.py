@@ -33,10 +33,11 @@ def remove(commands: str, service: Path) -> None:
 
 
 def edit(path: Path, names: re.Pattern[str]) -> None:
-    """Take away parameters with one of these names, and lines, to the end of their brackets or blocks."""
+    """Take away parameters, items and lines with these names, to the end of their brackets or blocks."""
     kept: list[str] = []
     brackets, block = 0, None
     text = re.sub(rf", \w*(?:{names.pattern})\w*: \w+", "", path.read_text(), flags=names.flags)
+    text = re.sub(rf', "[\w.]*(?:{names.pattern})[\w.]*"(?=[],])', "", text, flags=names.flags)
     for line in text.splitlines(keepends=True):
         indent = len(line) - len(line.lstrip())
         if block is not None and line.strip() and not brackets and indent <= block:
