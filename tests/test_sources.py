@@ -2,6 +2,7 @@
 
 import ast
 import json
+import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -96,3 +97,10 @@ def packages(tree: ast.AST) -> Iterator[str]:
 def test_the_hook_has_one_rendered_line(baker: Baker) -> None:
     hook = (baker.template / "hooks/post_gen_project.py").read_text()
     assert len([line for line in hook.splitlines() if MARKUP.search(line)]) == 1
+
+
+@pytest.mark.parametrize("package", ["", "chassis/"])
+def test_a_test_that_hangs_ends_in_both_packages(baked: Path, package: str) -> None:
+    """The chassis's own tests/test_timeout.py shows that only this method ends one that loops."""
+    tools = tomllib.loads((baked / f"{package}pyproject.toml").read_text())["tool"]
+    assert tools["pytest"]["timeout_method"] == "thread"
