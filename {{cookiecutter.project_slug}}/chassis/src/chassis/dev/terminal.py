@@ -3,8 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import takewhile
 from types import FrameType
 
@@ -57,16 +56,6 @@ def end_on_signals() -> None:
     for number in _ENDING:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let what must not be left half done end first, in child processes too; a signal waits for so long."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

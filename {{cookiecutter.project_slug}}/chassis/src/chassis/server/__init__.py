@@ -13,7 +13,6 @@ __all__ = ["ServerSettings", "configuration"]
 
 def configuration(server: ServerSettings, log: LogSettings) -> dict[str, Any]:
     """Return the variables of a `gunicorn.conf.py`; ends the process with 78 if TLS could not be served so."""
-    # Here, because what only describes the settings, and `make dev`, need no gunicorn.
-    from chassis.server._gunicorn import configured  # noqa: PLC0415
+    from chassis.server._gunicorn import configured  # noqa: PLC0415 - The settings and `make dev` need no gunicorn.
 
     return configured(server, log)

@@ -32,7 +32,7 @@ def configured(server: ServerSettings, log: LogSettings) -> dict[str, Any]:
         "loglevel": log.level.lower(),
         "control_socket_disable": True,  # It would be one path for all instances of this user.
         # The heartbeat: a disk that hangs must not look like a worker that hangs. A tmpfs, also on a read-only root.
-        "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
+        "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108 - As above.
         "on_starting": _master.adopt,
         "pre_fork": freeze,
     }
