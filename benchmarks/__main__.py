@@ -2,7 +2,7 @@
 
 `QUICK=1` takes two minutes instead of ten. `ONLY="fastapi service"` compares these with the floor, and
 `ONLY=outbound` runs that part alone; then nothing is written. A change shows its figure before and after.
-`ONLY=roads` is no part of the whole: only a decision record shows what it finds.
+`ONLY=executors` is no part of the whole: only a decision record shows what it finds.
 """
 
 import json
@@ -19,10 +19,10 @@ from benchmarks import chart, database, growth, machine
 from benchmarks.comparison import Stage, compare
 from benchmarks.contestants import CONTESTANTS, FLOOR, SERVICE, Contestant
 from benchmarks.environments import Environments
+from benchmarks.executors import executors
 from benchmarks.outbound import outbound
 from benchmarks.plan import CONNECTIONS, FULL, POOL, QUICK, Plan
 from benchmarks.results import compared
-from benchmarks.roads import roads
 from benchmarks.serving import Cores
 from benchmarks.stopping import StoppedError, end_on_signals
 from dev import figures, readme
@@ -36,9 +36,9 @@ PARTS = {
     "server": growth.server,
     "instances": growth.instances,
     "outbound": outbound,
-    "roads": roads,
+    "executors": executors,
 }
-WHEN_ASKED = {"roads"}
+WHEN_ASKED = {"executors"}
 
 
 def main(folder: Path) -> None:

@@ -131,7 +131,7 @@ def test_the_stored_order_is_the_same_to_the_millisecond() -> None:
 def test_only_what_is_asked_for_is_measured_and_always_the_floor() -> None:
     contestants, parts = chosen(["service", "outbound"])
     assert ([each.name for each in contestants], parts) == (["floor", "service"], ["outbound"])
-    assert "roads" not in chosen([])[1]
+    assert "executors" not in chosen([])[1]
     with pytest.raises(StoppedError, match="knows no flask"):
         chosen(["flask"])
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tools.features import features, refuse_clash
 from tools.registration import register
+from tools.scaffold import Staged, add, add_migration, asked, copy, made_by, refuse_uncommitted, ruff
 from tools.service import PROJECT, Refused
-from tools.staging import Staged, add, add_migration, asked, copy, made_by, refuse_uncommitted, ruff
 
 EXAMPLE = (
     'make resource name=invoice fields="number:str:unique amount:decimal(12,2) paid:bool=false notes:text?"'

@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 from tools.features import is_there
+from tools.scaffold import IN_SERVICE, Staged, add, asked, copy, made_by, refuse_uncommitted, ruff
 from tools.service import PROJECT, Refused, run
-from tools.staging import IN_SERVICE, Staged, add, asked, copy, made_by, refuse_uncommitted, ruff
 from tools.wiring import CONFTEST, ENVIRONMENT, LIFESPAN, SETTINGS, refuse_taken, wire
 
 EXAMPLE = "make upstream name=payments url=https://payments.example/v2/"

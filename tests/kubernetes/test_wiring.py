@@ -58,7 +58,7 @@ def test_the_service_takes_its_settings_and_secrets(asked: dict[str, Any]) -> No
 def test_the_times_of_pod_and_server_agree(rendered: Rendered, asked: dict[str, Any], name: str) -> None:
     server, api = asked[name]["server"], container(rendered[name])
     grace = pod(rendered[name])["spec"]["terminationGracePeriodSeconds"]
-    stopping = server["drain"] + server["last_second"] + server["graceful_shutdown"]
+    stopping = server["drain"] + server["lame_duck"] + server["graceful_shutdown"]
 
     assert stopping < server["graceful_timeout"] < grace == server["grace_period"]
     # gunicorn replaces a blocked worker first, and names the line that blocks.

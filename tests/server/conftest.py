@@ -9,7 +9,7 @@ import trustme
 
 type Serve = Callable[..., Any]
 
-TIMES = {"APP_SERVER__DRAIN": "2", "APP_SERVER__LAST_SECOND": "1", "APP_SERVER__WORKERS": "2"}
+TIMES = {"APP_SERVER__DRAIN": "2", "APP_SERVER__LAME_DUCK": "1", "APP_SERVER__WORKERS": "2"}
 
 
 @pytest.fixture(scope="session")

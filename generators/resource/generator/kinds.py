@@ -128,7 +128,7 @@ def boolean() -> Kind:
 
 def day() -> Kind:
     def iso(text: str) -> str | None:
-        return json.dumps(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) and _reads(date, text) else None
+        return json.dumps(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) and _parses(date, text) else None
 
     return Kind(
         python="date",
@@ -144,7 +144,7 @@ def day() -> Kind:
 def instant() -> Kind:
     def iso(text: str) -> str | None:
         is_one = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text)
-        return json.dumps(text) if is_one and _reads(datetime, text.replace("Z", "+00:00")) else None
+        return json.dumps(text) if is_one and _parses(datetime, text.replace("Z", "+00:00")) else None
 
     return Kind(
         python="datetime",
@@ -163,7 +163,7 @@ def uuid() -> Kind:
         python="UUID",
         distinct="str(uuid4())",
         wrong=('"x"', "1"),
-        default=lambda text: json.dumps(str(UUID(text))) if _reads(UUID, text) else None,
+        default=lambda text: json.dumps(str(UUID(text))) if _parses(UUID, text) else None,
         literal="UUID({})",
     )
 
@@ -227,7 +227,7 @@ def _number(kind: str, given: str, least: int, most: int) -> int:
     return int(given)
 
 
-def _reads(kind: type[date | UUID], written: str) -> bool:
+def _parses(kind: type[date | UUID], written: str) -> bool:
     try:
         kind.fromisoformat(written) if issubclass(kind, date) else kind(written)
     except ValueError:

@@ -12,7 +12,7 @@ from example.main import create_app
 from example.settings import Settings
 from tests.places import EXAMPLE, ROOT
 
-pytest_plugins = ["chassis.testing", "tests.effects", "tests.database.roads", "tests.upstreams.upstreams"]
+pytest_plugins = ["chassis.testing", "tests.effects", "tests.database.executors", "tests.upstreams.upstreams"]
 
 
 @pytest.fixture(scope="session")

@@ -58,15 +58,15 @@ async def test_routes(client: AsyncClient, customers: Any) -> None:
 
 
 async def test_transactions(database: Database, customers: Any) -> None:
-    first, second = [await customers.ADD.one(database.driver, name=name) for name in ("First", "Second")]
+    first, second = [await customers.ADD.one(database.pool, name=name) for name in ("First", "Second")]
     await customers.swap(database, first.id, second.id)
-    assert (await customers.BY_ID.one(database.driver, id=first.id)).name == "Second"
+    assert (await customers.BY_ID.one(database.pool, id=first.id)).name == "Second"
     assert await customers.add_and_count(database) == 3
 
 
 def test_each_dependency_has_its_line() -> None:
     """What a route may take stands in the table, and what stands there exists."""
-    named = set(re.findall(r"`(\w*(?:Reads|Session|Transaction|Database))`", TEXT.partition("\n## ")[0]))
+    named = set(re.findall(r"`(\w*(?:Pool|Session|Transaction|Database))`", TEXT.partition("\n## ")[0]))
     given = {
         name
         for module in (chassis_database, idempotency)

@@ -91,7 +91,7 @@ async def test_an_illegal_move_changes_nothing(client: AsyncClient, way: list[st
     order = await moved(client, await placed(client), *way)
     answer = await client.patch(f"{ORDERS}/{order['id']}", json={"status": illegal}, headers=ANY)
     assert answer.status_code == 409
-    assert answer.json()["type"] == "/problems/illegal-status-change"
+    assert answer.json()["type"] == "/problems/illegal-transition"
     assert (await client.get(f"{ORDERS}/{order['id']}")).json() == order
 
 

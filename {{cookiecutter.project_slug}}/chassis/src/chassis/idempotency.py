@@ -99,7 +99,7 @@ async def _once(request: Request, handle: Handler, *, with_session: bool) -> Res
     key = _key(request)
     fingerprint = await _fingerprint(request) if key else b""
     database: Database = request.state.database
-    async with database.transaction() if with_session else database.driver.transaction() as transaction:
+    async with database.transaction() if with_session else database.pool.transaction() as transaction:
         request.state.transaction = transaction
         if not key:
             return await handle(request)

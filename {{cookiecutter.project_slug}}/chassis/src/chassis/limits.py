@@ -24,7 +24,7 @@ request_timeout: ContextVar[asyncio.Timeout | None] = ContextVar("request_timeou
 """The current request's; its `when()` is the deadline in the loop's time, and None once the response has begun."""
 
 
-class Refusal(NamedTuple):
+class ProblemResponse(NamedTuple):
     """An ASGI application that answers with one problem."""
 
     status: HTTPStatus
@@ -42,11 +42,11 @@ class Refusal(NamedTuple):
 _PROBES = {"/livez", "/readyz"}
 # Where the rest of a body is still on its way, the connection can have no next request.
 _CLOSE = {"Connection": "close"}
-DEADLINE_EXCEEDED = Refusal(HTTPStatus.GATEWAY_TIMEOUT, "deadline-exceeded", "The request took too long")
-BODY_LATE = Refusal(HTTPStatus.REQUEST_TIMEOUT, "request-timeout", "The body took too long", _CLOSE)
-BODY_TOO_LARGE = Refusal(HTTPStatus.CONTENT_TOO_LARGE, "content-too-large", "The body is too large", _CLOSE)
-OVERLOADED = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", {"Retry-After": "1"})
-NO_LIFESPAN = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "no-lifespan", "The server did not start the application")
+DEADLINE_EXCEEDED = ProblemResponse(HTTPStatus.GATEWAY_TIMEOUT, "deadline-exceeded", "The request took too long")
+BODY_LATE = ProblemResponse(HTTPStatus.REQUEST_TIMEOUT, "request-timeout", "The body took too long", _CLOSE)
+BODY_TOO_LARGE = ProblemResponse(HTTPStatus.CONTENT_TOO_LARGE, "content-too-large", "The body is too large", _CLOSE)
+OVERLOADED = ProblemResponse(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", {"Retry-After": "1"})
+NO_LIFESPAN = ProblemResponse(HTTPStatus.SERVICE_UNAVAILABLE, "no-lifespan", "The server did not start the application")
 
 
 class _Exchange:

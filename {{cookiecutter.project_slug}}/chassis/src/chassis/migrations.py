@@ -37,7 +37,7 @@ def database_settings() -> DatabaseSettings:
 
 async def _run() -> None:
     # A pooler in transaction mode would hand the lock's session to others, and an index takes longer than a request.
-    engine = create_engine(database_settings().for_migrations(), poolclass=NullPool)
+    engine = create_engine(database_settings().direct(), poolclass=NullPool)
     async with engine.connect() as locked, engine.connect() as connection:
         await _hold_lock(await locked.execution_options(isolation_level="AUTOCOMMIT"))
         await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))

@@ -120,8 +120,8 @@ async def test_the_engine_has_the_settings(migrated_url: str) -> None:
 
 def test_migrations_have_time_and_may_go_around_the_pooler() -> None:
     pooled, direct = SecretStr("postgresql://u@pooler:6432/d"), SecretStr("postgresql://u@server/d")
-    through = DatabaseSettings(url=pooled, pgbouncer=True).for_migrations()
-    around = DatabaseSettings(url=pooled, pgbouncer=True, migration_url=direct).for_migrations()
+    through = DatabaseSettings(url=pooled, pgbouncer=True).direct()
+    around = DatabaseSettings(url=pooled, pgbouncer=True, direct_url=direct).direct()
     assert (through.url, through.pgbouncer, through.statement_timeout) == (pooled, True, 0)
     assert (around.url, around.pgbouncer, around.statement_timeout) == (direct, False, 0)
 

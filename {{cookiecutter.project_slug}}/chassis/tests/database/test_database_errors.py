@@ -192,10 +192,10 @@ async def test_what_others_refer_to_is_not_deleted(database: Database, rule: str
     tables = ("CREATE TABLE house (id int PRIMARY KEY)", flat)
     await execute(database, *tables, "INSERT INTO house VALUES (1)", "INSERT INTO flat VALUES (1)")
     remove = text("DELETE FROM house RETURNING id").columns(id=Integer)
-    for on in (database.transaction, database.driver.transaction):
+    for on in (database.transaction, database.pool.transaction):
         with pytest.raises(StillReferenced):
-            async with on() as road:
-                await Statement(int, remove).all(road)
+            async with on() as executor:
+                await Statement(int, remove).all(executor)
     with pytest.raises(IntegrityError):
         await execute(database, "UPDATE house SET id = 2")
 

@@ -11,13 +11,13 @@ from chassis.database._errors import DatabaseConflict, DatabaseTimeout, Database
 from chassis.database._pools import Database
 from chassis.database._statements import Statement
 from example.settings import Settings
-from tests.database.roads import (
+from tests.database.executors import (
     ADD,
     ASLEEP,
     BACKEND,
     ECHO,
     ONE,
-    ROADS,
+    EXECUTORS,
     ROOMS,
     SLEEP,
     TERMINATED,
@@ -30,90 +30,90 @@ from tests.database.roads import (
 
 
 async def test_a_connection_is_held_for_a_statement_and_no_longer(small: Database) -> None:
-    assert await ONE.one(small.driver) == 1
+    assert await ONE.one(small.pool) == 1
     assert held(small) == 0
-    async with small.driver.transaction() as transaction:
+    async with small.pool.transaction() as transaction:
         assert held(small) == 0
         assert await BACKEND.one(transaction) == await BACKEND.one(transaction)
         assert held(small) == 1
     assert held(small) == 0
 
 
-@pytest.mark.parametrize("road", ROADS)
-async def test_a_cancelled_statement_ends_in_postgresql_too(patient: Database, road: str) -> None:
+@pytest.mark.parametrize("executor", EXECUTORS)
+async def test_a_cancelled_statement_ends_in_postgresql_too(patient: Database, executor: str) -> None:
     before = await idle(patient)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
-            await on(patient, road, SLEEP)
+            await on(patient, executor, SLEEP)
     assert held(patient) == 0
     assert await idle(patient) is not before
     async with asyncio.timeout(30):
-        while await ASLEEP.one(patient.driver):
+        while await ASLEEP.one(patient.pool):
             await asyncio.sleep(0.01)
-    assert [await ONE.one(patient.driver) for _ in range(5)] == [1] * 5
+    assert [await ONE.one(patient.pool) for _ in range(5)] == [1] * 5
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("executor", EXECUTORS)
 async def test_connections_that_ended_while_idle_are_noticed_before_they_are_used(
-    small: Database, rooms: asyncpg.Connection, road: str
+    small: Database, rooms: asyncpg.Connection, executor: str
 ) -> None:
     for _ in range(3):
-        await asyncio.gather(*(ONE.one(small.driver) for _ in range(2)))
+        await asyncio.gather(*(ONE.one(small.pool) for _ in range(2)))
         await rooms.execute(TERMINATED)
         await asyncio.sleep(0.05)  # The event loop sees the end of its sockets.
-        assert await asyncio.gather(*(on(small, road, ONE) for _ in range(4))) == [[1]] * 4
+        assert await asyncio.gather(*(on(small, executor, ONE) for _ in range(4))) == [[1]] * 4
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("executor", EXECUTORS)
 async def test_a_connection_that_ends_at_work_is_an_unavailable_database(
-    patient: Database, rooms: asyncpg.Connection, road: str
+    patient: Database, rooms: asyncpg.Connection, executor: str
 ) -> None:
-    working = asyncio.create_task(on(patient, road, SLEEP))
-    while not await ASLEEP.one(patient.driver):
+    working = asyncio.create_task(on(patient, executor, SLEEP))
+    while not await ASLEEP.one(patient.pool):
         await asyncio.sleep(0.01)
     await rooms.execute(TERMINATED)
     with pytest.raises(DatabaseUnavailable):
         await working
     await asyncio.sleep(0.05)  # The event loop sees the end of the other socket.
-    assert await on(patient, road, ONE) == [1]
+    assert await on(patient, executor, ONE) == [1]
 
 
 @pytest.mark.parametrize("patience", [TIMEOUT])
-@pytest.mark.parametrize("road", ROADS)
-async def test_a_statement_has_its_time(small: Database, road: str) -> None:
+@pytest.mark.parametrize("executor", EXECUTORS)
+async def test_a_statement_has_its_time(small: Database, executor: str) -> None:
     with pytest.raises(DatabaseTimeout):
-        await on(small, road, SLEEP)
+        await on(small, executor, SLEEP)
 
 
 @pytest.mark.parametrize("patience", [TIMEOUT])
-@pytest.mark.parametrize("road", ROADS)
-async def test_a_full_pool_is_an_unavailable_database(small: Database, road: str) -> None:
-    async with small.driver.transaction() as first, small.transaction() as second:
+@pytest.mark.parametrize("executor", EXECUTORS)
+async def test_a_full_pool_is_an_unavailable_database(small: Database, executor: str) -> None:
+    async with small.pool.transaction() as first, small.transaction() as second:
         await ONE.one(first)
         await ONE.one(second)
         with pytest.raises(DatabaseUnavailable, match="busy"):
             async with asyncio.timeout(20 * TIMEOUT):
-                await on(small, road, ONE)
+                await on(small, executor, ONE)
 
 
-@pytest.mark.parametrize("road", ROADS)
-async def test_a_server_that_cannot_be_reached_is_an_unavailable_database(settings: Settings, road: str) -> None:
+@pytest.mark.parametrize("executor", EXECUTORS)
+async def test_a_server_that_cannot_be_reached_is_an_unavailable_database(settings: Settings, executor: str) -> None:
     nowhere = settings.database.model_validate({"url": "postgresql://nobody@127.0.0.1:1/nothing"})
     async with Database.open(nowhere) as small:
         for _ in range(3):
             with pytest.raises(DatabaseUnavailable):
-                await on(small, road, ONE)
+                await on(small, executor, ONE)
         assert held(small) == 0
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("executor", EXECUTORS)
 async def test_a_violated_constraint_is_the_features_error(
-    small: Database, rooms: asyncpg.Connection, road: str
+    small: Database, rooms: asyncpg.Connection, executor: str
 ) -> None:
     await rooms.execute("INSERT INTO rooms VALUES (1)")
     with pytest.raises(Taken), violations(uq_rooms_id=Taken()):
-        await on(small, road, ADD, id=1)
-    assert await ROOMS.all(small.driver) == [1]
+        await on(small, executor, ADD, id=1)
+    assert await ROOMS.all(small.pool) == [1]
 
 
 async def test_more_tasks_than_connections_each_have_their_own_answer(settings: Settings) -> None:
@@ -130,40 +130,40 @@ async def test_more_tasks_than_connections_each_have_their_own_answer(settings: 
         async def ask(task: int) -> None:
             for turn in range(25):
                 index = (task + turn) % len(echoes)
-                road = ROADS[turn % len(ROADS)]
-                assert await on(small, road, echoes[index], value=f"{task}-") == [f"{task}-{'abcdefgh'[index]}"]
+                executor = EXECUTORS[turn % len(EXECUTORS)]
+                assert await on(small, executor, echoes[index], value=f"{task}-") == [f"{task}-{'abcdefgh'[index]}"]
 
         await asyncio.gather(*(ask(task) for task in range(64)))
         assert held(small) == 0
-        assert await BACKEND.one(small.driver)
+        assert await BACKEND.one(small.pool)
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize(
     ("change", "conflicts"), [("ADD COLUMN size int", 0), ("DROP COLUMN floor", 0), ("ALTER COLUMN id TYPE bigint", 2)]
 )
 async def test_a_migration_under_prepared_statements(
-    small: Database, rooms: asyncpg.Connection, road: str, change: str, conflicts: int
+    small: Database, rooms: asyncpg.Connection, executor: str, change: str, conflicts: int
 ) -> None:
     """It costs something only where a column's type changes, inside a transaction: once for each connection."""
     await rooms.execute("INSERT INTO rooms VALUES (1)")
-    await asyncio.gather(*(on(small, road, ROOMS) for _ in range(4)))
+    await asyncio.gather(*(on(small, executor, ROOMS) for _ in range(4)))
     await rooms.execute(f"ALTER TABLE rooms {change}")
     found: list[Any] = []
     for _ in range(4):
         try:
-            found.append(await on(small, road, ROOMS))
+            found.append(await on(small, executor, ROOMS))
         except DatabaseConflict:
             found.append("conflict")
-    allowed = 0 if road == "driver" else conflicts
+    allowed = 0 if executor == "driver" else conflicts
     assert found.count("conflict") <= allowed
     assert found.count([1]) == 4 - found.count("conflict")
     assert found[3] == [1]
 
 
 async def test_a_value_that_cannot_be_stored_leaves_the_connection_alone(small: Database) -> None:
-    pid = await BACKEND.one(small.driver)
-    for road in ROADS:
+    pid = await BACKEND.one(small.pool)
+    for executor in EXECUTORS:
         with pytest.raises(Unstorable):
-            await on(small, road, ECHO, value="a\x00b")
-    assert pid in {await BACKEND.one(small.driver) for _ in range(2)}
+            await on(small, executor, ECHO, value="a\x00b")
+    assert pid in {await BACKEND.one(small.pool) for _ in range(2)}

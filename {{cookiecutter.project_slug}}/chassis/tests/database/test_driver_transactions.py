@@ -10,7 +10,7 @@ import pytest
 from chassis.database._errors import DatabaseConflict, DatabaseUnavailable
 from chassis.database._pools import Database
 from chassis.database._statements import Executor
-from tests.database.roads import (
+from tests.database.executors import (
     ADD,
     LOCK,
     ONE,
@@ -28,7 +28,7 @@ async def test_of_a_deadlock_one_loses(patient: Database, rooms: asyncpg.Connect
     both = asyncio.Barrier(2)
 
     async def lock(first: int, second: int) -> None:
-        async with patient.driver.transaction() as transaction:
+        async with patient.pool.transaction() as transaction:
             await LOCK.one(transaction, id=first)
             await both.wait()
             await LOCK.one(transaction, id=second)
@@ -38,11 +38,11 @@ async def test_of_a_deadlock_one_loses(patient: Database, rooms: asyncpg.Connect
 
 
 async def test_a_transaction_takes_effect_at_its_end(small: Database, rooms: asyncpg.Connection) -> None:
-    async with small.driver.transaction() as transaction:
+    async with small.pool.transaction() as transaction:
         await ADD.one(transaction, id=1)
         await ADD.one(transaction, id=2)
         assert await rooms.fetch("SELECT * FROM rooms") == []
-    assert await ROOMS.all(small.driver) == [1, 2]
+    assert await ROOMS.all(small.pool) == [1, 2]
     with pytest.raises(RuntimeError, match="has ended"):
         await ADD.one(transaction, id=3)
 
@@ -52,7 +52,7 @@ async def test_an_exception_rolls_back_and_stays_what_it_is(
     small: Database, rooms: asyncpg.Connection, error: type[Exception]
 ) -> None:
     async def fail() -> None:
-        async with small.driver.transaction() as transaction:
+        async with small.pool.transaction() as transaction:
             await ADD.one(transaction, id=1)
             raise error
 
@@ -71,7 +71,7 @@ async def test_a_cancelled_transaction_rolls_back(small: Database, rooms: asyncp
 
     for asleep in (False, True):
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2), small.driver.transaction() as transaction:
+            async with asyncio.timeout(0.2), small.pool.transaction() as transaction:
                 await wait(transaction, asleep=asleep)
         assert held(small) == 0
         assert await rooms.fetch("SELECT * FROM rooms") == []
@@ -81,13 +81,13 @@ async def test_a_failed_statement_cannot_be_followed_by_success(small: Database,
     """PostgreSQL answers a COMMIT after an error with ROLLBACK, and no error."""
 
     async def go_on(then: Callable[[], Any]) -> None:
-        async with small.driver.transaction() as transaction:
+        async with small.pool.transaction() as transaction:
             await ADD.one(transaction, id=1)
             with pytest.raises(asyncpg.UniqueViolationError):
                 await ADD.one(transaction, id=1)
             await then()
 
-    for then in (lambda: asyncio.sleep(0), lambda: ONE.one(small.driver)):
+    for then in (lambda: asyncio.sleep(0), lambda: ONE.one(small.pool)):
         with pytest.raises(RuntimeError, match="failed"):
             await go_on(then)
     assert await rooms.fetch("SELECT * FROM rooms") == []
@@ -96,7 +96,7 @@ async def test_a_failed_statement_cannot_be_followed_by_success(small: Database,
 async def test_a_failing_commit_is_an_error(small: Database, rooms: asyncpg.Connection) -> None:
     twice = number("INSERT INTO late VALUES (1), (1) RETURNING id")
     with pytest.raises(asyncpg.UniqueViolationError):
-        async with small.driver.transaction() as transaction:
+        async with small.pool.transaction() as transaction:
             assert await twice.all(transaction) == [1, 1]
     assert await rooms.fetch("SELECT * FROM late") == []
 
@@ -117,11 +117,11 @@ async def test_a_commit_that_loses_its_connection_or_its_race_says_so(
         """)
         for _ in range(3):
             with pytest.raises(error) as raised:
-                async with patient.driver.transaction() as transaction:
+                async with patient.pool.transaction() as transaction:
                     await ADD.one(transaction, id=1)
             assert raised.type is error
             assert held(patient) == 0
-    assert await ROOMS.all(patient.driver) == []
+    assert await ROOMS.all(patient.pool) == []
     await rooms.execute("DROP FUNCTION fail CASCADE")
 
 
@@ -129,13 +129,13 @@ async def test_what_was_open_never_reaches_the_next(small: Database, rooms: asyn
     """However a transaction ends, the pool's connections are outside of one afterwards."""
     for delay in range(40):
         try:
-            async with asyncio.timeout(delay / 10_000), small.driver.transaction() as transaction:
+            async with asyncio.timeout(delay / 10_000), small.pool.transaction() as transaction:
                 await ADD.one(transaction, id=1)
                 await ADD.one(transaction, id=1)
         except (TimeoutError, asyncpg.UniqueViolationError, RuntimeError):
             pass
         transactions = number("SELECT (pg_current_xact_id()::text::bigint % 2000000000)::int")
-        assert await transactions.one(small.driver) != await transactions.one(small.driver)
+        assert await transactions.one(small.pool) != await transactions.one(small.pool)
     assert await rooms.fetch("SELECT * FROM rooms") == []
 
 
@@ -145,7 +145,7 @@ async def test_a_rollback_that_is_cut_off_costs_the_connection(small: Database, 
     before = await idle(small)
 
     async def fail() -> None:
-        async with small.driver.transaction() as transaction:
+        async with small.pool.transaction() as transaction:
             await ADD.one(transaction, id=1)
             asyncio.get_running_loop().call_soon(task.cancel)
             raise ValueError

@@ -8,7 +8,7 @@ from httpx2 import ASGITransport, AsyncClient
 from pydantic import SecretStr
 from sqlalchemy import Integer, String, make_url, text
 
-from chassis.database._pools import Reads, ReadSession, ReplicaReads, Session
+from chassis.database._pools import Pool, ReadSession, ReplicaPool, Session
 from chassis.database._statements import Statement
 from chassis.testing import opened, with_state
 from example.main import create_app
@@ -21,17 +21,17 @@ AWAY = "postgresql://nobody@127.0.0.1:1/nothing"
 
 @asynccontextmanager
 async def served(settings: Settings, read_url: str | None) -> AsyncIterator[AsyncClient]:
-    """Run the service, with a route for each road that says which database it leads to."""
+    """Run the service, with a route for each executor that says which database it leads to."""
     at = settings.database.model_copy(update={"read_url": SecretStr(read_url) if read_url else None})
     app = create_app(settings.model_copy(update={"database": at}))
 
     @app.get("/reads")
-    async def by_reads(reads: Reads) -> str:
-        return await WHERE.one(reads)
+    async def by_pool(pool: Pool) -> str:
+        return await WHERE.one(pool)
 
     @app.get("/replica")
-    async def by_replica(reads: ReplicaReads) -> str:
-        return await WHERE.one(reads)
+    async def by_replica(replica: ReplicaPool) -> str:
+        return await WHERE.one(replica)
 
     @app.get("/session")
     async def by_session(session: Session) -> str:
@@ -42,8 +42,8 @@ async def served(settings: Settings, read_url: str | None) -> AsyncIterator[Asyn
         return await WHERE.one(session)
 
     @app.get("/backends")
-    async def backends(reads: Reads, replica: ReplicaReads) -> int:
-        return len({await BACKEND.one(reads), await BACKEND.one(replica)})
+    async def backends(pool: Pool, replica: ReplicaPool) -> int:
+        return len({await BACKEND.one(pool), await BACKEND.one(replica)})
 
     async with (
         opened(app) as state,

@@ -80,7 +80,7 @@ async def database(database: Database) -> Database:
 @pytest.fixture(params=["driver", "session"])
 async def on(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Any]:
     if request.param == "driver":
-        yield database.driver
+        yield database.pool
     else:
         async with database.transaction() as session:
             yield session
@@ -139,7 +139,7 @@ async def test_parameters_may_have_any_name(on: Any) -> None:
 @pytest.mark.parametrize("values", [{}, {"id": 1, "more": 2}, {"more": 2}])
 async def test_missing_and_unknown_values_are_refused(database: Database, values: dict[str, int]) -> None:
     with pytest.raises(TypeError, match=r"takes \['id'\]"):
-        await REMOVE.one(database.driver, **values)
+        await REMOVE.one(database.pool, **values)
 
 
 class Untouched(DriverPool):

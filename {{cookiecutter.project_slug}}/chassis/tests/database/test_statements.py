@@ -1,4 +1,4 @@
-"""Both roads give the same answers, and values stay values."""
+"""Both executors give the same answers, and values stay values."""
 
 import asyncio
 import itertools
@@ -20,8 +20,8 @@ from example.main import State
 from tests.database import every_type
 from tests.database.every_type import COLUMNS, COMPARABLE, HOSTILE, VALUES, Everything, Mood, Size
 
-ROADS = ["driver", "transaction", "session", "reading"]
-# Pydantic changes nothing: what is compared is what the roads give.
+EXECUTORS = ["driver", "transaction", "session", "reading"]
+# Pydantic changes nothing: what is compared is what the executors give.
 Row: type[BaseModel] = create_model("Row", id=(int, ...), **{each.key: (Any, ...) for each in COLUMNS})  # type: ignore[call-overload]  # mypy does not follow **.
 WRITE = Statement(
     int, insert(Everything).values({each.key: bindparam(each.key) for each in COLUMNS}).returning(Everything.id)
@@ -44,12 +44,12 @@ async def database(state: State) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def road(database: Database, name: str) -> AsyncIterator[Executor]:
+async def opened_executor(database: Database, name: str) -> AsyncIterator[Executor]:
     if name == "driver":
-        yield database.driver
+        yield database.pool
     else:
         blocks: dict[str, Any] = {
-            "transaction": database.driver.transaction,
+            "transaction": database.pool.transaction,
             "session": database.transaction,
             "reading": database.reading,
         }
@@ -58,10 +58,10 @@ async def road(database: Database, name: str) -> AsyncIterator[Executor]:
 
 
 async def written(database: Database, row: dict[str, Any]) -> dict[str, int]:
-    """Write the row on each road, and as an object of a session."""
+    """Write the row on each executor, and as an object of a session."""
     ids = {}
-    for name in ROADS:
-        async with road(database, name) as executor:
+    for name in EXECUTORS:
+        async with opened_executor(database, name) as executor:
             ids[name] = await WRITE.one(executor, **row)
     async with database.transaction() as session:
         session.add(thing := Everything(**row))
@@ -71,10 +71,10 @@ async def written(database: Database, row: dict[str, Any]) -> dict[str, int]:
 
 
 async def read(database: Database, identifier: int) -> dict[str, str]:
-    """Read the row on each road, and as an object of a session, in a form that shows its types and decimals."""
+    """Read the row on each executor, and as an object of a session, in a form that shows its types and decimals."""
     found = {}
-    for name in ROADS:
-        async with road(database, name) as executor:
+    for name in EXECUTORS:
+        async with opened_executor(database, name) as executor:
             row = await READ.one(executor, id=identifier)
         found[name] = repr([getattr(row, each.key) for each in COLUMNS])
     async with database.transaction() as session:
@@ -91,7 +91,7 @@ async def test_rows_are_the_same_whatever_wrote_and_whatever_read_them(database:
         for writer, identifier in (await written(database, row)).items()
         for reader, answer in (await read(database, identifier)).items()
     }
-    assert len(answers) == (len(ROADS) + 1) ** 2
+    assert len(answers) == (len(EXECUTORS) + 1) ** 2
     assert answers == dict.fromkeys(answers, answers["object", "object"])
 
 
@@ -109,8 +109,8 @@ async def test_a_value_means_the_same_in_every_comparison(database: Database, co
         await session.flush()
         by_value = set(await session.scalars(select(Everything.id).where(column == values[0])))
         by_list = set(await session.scalars(select(Everything.id).where(column.in_(values))))
-    for each in ROADS:
-        async with road(database, each) as executor:
+    for each in EXECUTORS:
+        async with opened_executor(database, each) as executor:
             assert set(await BY_VALUE[name].all(executor, value=values[0])) == by_value
             assert set(await BY_LIST[name].all(executor, values=values)) == by_list
             assert await BY_LIST[name].all(executor, values=[]) == []
@@ -123,13 +123,13 @@ async def test_hostile_text_is_nothing_but_text(database: Database, value: str) 
     row = dict.fromkeys(VALUES) | {"body": value, "names": [value]}
     for identifier in (await written(database, row)).values():
         assert identifier
-    for each in ROADS:
-        async with road(database, each) as executor:
+    for each in EXECUTORS:
+        async with opened_executor(database, each) as executor:
             assert await statement.all(executor, body=value) == [value] * 5
             assert await names.all(executor, bodies=[value, "another"]) == [[value]] * 5
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", EXECUTORS)
 @pytest.mark.parametrize("value", ["a\x00b", "\ud800"])
 async def test_what_postgresql_cannot_store_is_the_client_s_error(database: Database, name: str, value: str) -> None:
     for row in (
@@ -138,7 +138,7 @@ async def test_what_postgresql_cannot_store_is_the_client_s_error(database: Data
         {"binary": {"a": value}} if value == "a\x00b" else {"name": value},
     ):
         with pytest.raises(Unstorable):
-            async with road(database, name) as executor:
+            async with opened_executor(database, name) as executor:
                 await WRITE.one(executor, **dict.fromkeys(VALUES) | row)
 
 
@@ -160,7 +160,7 @@ async def filled(database: Database) -> None:
             session.add(Everything(number=number // 4, mood=mood, size=size, name=name))
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", EXECUTORS)
 async def test_each_combination_of_filters_gives_what_a_session_gives(database: Database, name: str) -> None:
     await filled(database)
     choices = itertools.product(
@@ -174,17 +174,17 @@ async def test_each_combination_of_filters_gives_what_a_session_gives(database: 
         query = query.where(tuple_(Everything.number, Everything.id) > (after, 10)) if after else query
         async with database.transaction() as session:
             expected = list(await session.scalars(query))
-        async with road(database, name) as executor:
+        async with opened_executor(database, name) as executor:
             values = {"mood": mood, "sizes": sizes, "like": like, "after": after, "after_id": 10, "limit": limit}
             assert [row.id for row in await PAGE.all(executor, **values)] == expected  # type: ignore[attr-defined]  # Made above.
 
 
-@pytest.mark.parametrize("name", ROADS)
+@pytest.mark.parametrize("name", EXECUTORS)
 async def test_pages_follow_on_each_other(database: Database, name: str) -> None:
     await filled(database)
     seen: list[Any] = []
     cursor: dict[str, Any] = {"after": None, "after_id": None}
-    async with road(database, name) as executor:
+    async with opened_executor(database, name) as executor:
         while page := await PAGE.all(executor, mood=None, sizes=None, like=None, limit=5, **cursor):
             seen += page
             cursor = {"after": seen[-1].number, "after_id": seen[-1].id}
@@ -197,12 +197,12 @@ async def test_a_session_s_own_changes_are_seen(database: Database) -> None:
     async with database.transaction() as session:
         session.add(Everything(number=7))
         assert await count.all(session, number=7) == [7]
-        assert await count.all(database.driver, number=7) == []
+        assert await count.all(database.pool, number=7) == []
 
 
 async def test_statements_in_one_transaction_take_turns(database: Database) -> None:
     row = dict.fromkeys(VALUES)
-    async with database.driver.transaction() as transaction:
+    async with database.pool.transaction() as transaction:
         await asyncio.gather(*(WRITE.one(transaction, **row | {"number": number}) for number in range(10)))
         assert len(await BY_LIST["number"].all(transaction, values=range(10))) == 10
-        assert await BY_LIST["number"].all(database.driver, values=range(10)) == []
+        assert await BY_LIST["number"].all(database.pool, values=range(10)) == []

@@ -52,7 +52,7 @@ def test_a_pooler_has_a_budget_of_its_own(
 ) -> None:
     settings.setenv("APP_DATABASE__PGBOUNCER", "true")
     settings.setenv("APP_DATABASE__URL", "postgresql://u@127.0.0.1:1/d")
-    settings.setenv("APP_DATABASE__MIGRATION_URL", limited_url)
+    settings.setenv("APP_DATABASE__DIRECT_URL", limited_url)
     assert budget.main() == 0
     assert "max_client_conn" in capsys.readouterr().out
 

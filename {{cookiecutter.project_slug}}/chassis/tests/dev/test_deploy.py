@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chassis.dev import deploy, kubernetes, smoke, swarm
-from chassis.dev.programs import CannotStart
+from chassis.dev.programs import CommandError
 from tests.dev.programs import Programs
 
 IMAGE = f"ghcr.io/us/orders:1.4.0@sha256:{'a' * 64}"
@@ -72,7 +72,7 @@ def test_it_migrates_then_rolls_out_then_tests(cluster: Programs) -> None:
 
 def test_a_migration_that_fails_rolls_out_nothing(cluster: Programs, capfd: pytest.CaptureFixture[str]) -> None:
     cluster.add("kubectl", {"get": (0, "FailureTarget Failed")})
-    with pytest.raises(CannotStart, match="what ran before runs on"):
+    with pytest.raises(CommandError, match="what ran before runs on"):
         deploy.main()
     assert verbs(cluster) == ["delete", "apply", "get", "logs"]
     assert "it broke here" in capfd.readouterr().err
@@ -80,7 +80,7 @@ def test_a_migration_that_fails_rolls_out_nothing(cluster: Programs, capfd: pyte
 
 def test_what_does_not_start_is_rolled_back(cluster: Programs) -> None:
     cluster.add("kubectl", {"rollout status": (1, "")})
-    with pytest.raises(CannotStart, match="does not start either"):
+    with pytest.raises(CommandError, match="does not start either"):
         deploy.main()
     assert verbs(cluster)[3:] == ["apply", "rollout status", "rollout undo", "rollout status"]
 
@@ -99,7 +99,7 @@ def test_an_old_image_comes_back_without_migrations(cluster: Programs, monkeypat
 
 def test_manifests_without_the_image_are_a_mistake(cluster: Programs) -> None:
     cluster.add("kubectl", {"kustomize": (0, "kind: Service\n")})
-    with pytest.raises(CannotStart, match="names no image orders"):
+    with pytest.raises(CommandError, match="names no image orders"):
         deploy.main()
 
 
@@ -150,7 +150,7 @@ def test_a_swarm_is_rolled_back_by_the_smoke_test(
 
 
 def test_without_either_there_is_nowhere_to_go(programs: Programs) -> None:
-    with pytest.raises(CannotStart, match="neither deploy/kubernetes nor"):
+    with pytest.raises(CommandError, match="neither deploy/kubernetes nor"):
         deploy.main()
     assert programs.calls == []
 
@@ -166,7 +166,7 @@ def test_without_either_there_is_nowhere_to_go(programs: Programs) -> None:
 )
 def test_what_is_refused(cluster: Programs, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(CannotStart, match=said):
+    with pytest.raises(CommandError, match=said):
         deploy.main()
     assert cluster.calls == []
 
@@ -190,6 +190,6 @@ def test_files_come_as_variables_and_overwrite_nothing(tmp_path: Path, monkeypat
     assert hosts.read_text() == "one\ntwo\n"
 
     monkeypatch.setenv("KUBECONFIG_TEXT", "another")
-    with pytest.raises(CannotStart, match="is there already"):
+    with pytest.raises(CommandError, match="is there already"):
         deploy.main()
     assert written[0].read_text() == "secret\n"

@@ -158,7 +158,7 @@ def test_corrupt_data_is_named_in_one_line_and_left_alone(home: Path, file: str,
     whole = path.read_bytes()
     path.write_text(content)
     try:
-        with pytest.raises(programs.CannotStart) as error, running_server(home):
+        with pytest.raises(programs.CommandError) as error, running_server(home):
             pass
     finally:
         path.write_bytes(whole)

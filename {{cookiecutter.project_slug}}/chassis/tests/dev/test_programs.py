@@ -62,5 +62,5 @@ def test_programs_out_of_reach_are_copied_once(folder: Path, monkeypatch: pytest
 def test_without_the_wheel_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_PACKAGE", "no_such_package")
 
-    with pytest.raises(programs.CannotStart, match="no_such_package is not installed"):
+    with pytest.raises(programs.CommandError, match="no_such_package is not installed"):
         programs.binaries()

@@ -18,10 +18,10 @@ def test_the_defaults_agree() -> None:
         ({"deadline": 15}, "DEADLINE (15 s) must be less than GRACEFUL_SHUTDOWN (15 s)"),
         (
             {"drain": 9},
-            "DRAIN + LAST_SECOND + GRACEFUL_SHUTDOWN (25 s) must be less than GRACEFUL_TIMEOUT (25 s)",
+            "DRAIN + LAME_DUCK + GRACEFUL_SHUTDOWN (25 s) must be less than GRACEFUL_TIMEOUT (25 s)",
         ),
         ({"graceful_timeout": 40}, "GRACEFUL_TIMEOUT (40 s) must be less than GRACE_PERIOD (30 s)"),
-        ({"timeout": 16}, "LAST_SECOND + GRACEFUL_SHUTDOWN (16 s) must be less than TIMEOUT (16 s)"),
+        ({"timeout": 16}, "LAME_DUCK + GRACEFUL_SHUTDOWN (16 s) must be less than TIMEOUT (16 s)"),
     ],
 )
 def test_two_times_that_disagree_are_named(wrong: dict[str, float], message: str) -> None:

@@ -201,7 +201,7 @@ class TestDeadline:
                 await client.send("GET", "payments")
 
     async def test_without_time_there_is_no_call(self, upstream: RawUpstream) -> None:
-        async with opened(upstream, breaker_failures=1) as client:
+        async with opened(upstream, breaker_failure_threshold=1) as client:
             request_timeout.set(asyncio.timeout(0.04))
             for _ in range(2):
                 with pytest.raises(UpstreamTimeout):

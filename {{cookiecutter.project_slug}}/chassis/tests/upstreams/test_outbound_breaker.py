@@ -34,7 +34,7 @@ async def test_its_states_are_seen_and_logged(upstream: RawUpstream) -> None:
 
 async def test_a_probe_is_one_request(upstream: RawUpstream) -> None:
     upstream.manners = [manners.reset]
-    async with opened(upstream, breaker_failures=1, breaker_rest=0.05, attempts=2) as client:
+    async with opened(upstream, breaker_failure_threshold=1, breaker_reset_timeout=0.05, attempts=2) as client:
         assert [await outcome(client), len(upstream.requests)] == [502, 2]
         await asyncio.sleep(0.1)
         assert [await outcome(client), len(upstream.requests)] == [502, 3]
@@ -42,7 +42,7 @@ async def test_a_probe_is_one_request(upstream: RawUpstream) -> None:
 
 async def test_a_hanging_upstream_opens_it_and_a_client_that_gives_up_does_not(upstream: RawUpstream) -> None:
     upstream.manners = [manners.hang]
-    async with opened(upstream, breaker_failures=1, deadline=0.5) as client:
+    async with opened(upstream, breaker_failure_threshold=1, deadline=0.5) as client:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.send("GET", "payments"), 0.05)
         assert [await outcome(client) for _ in range(2)] == [504, 503]
@@ -50,7 +50,7 @@ async def test_a_hanging_upstream_opens_it_and_a_client_that_gives_up_does_not(u
 
 async def test_4xx_and_a_full_pool_do_not_open_it(upstream: RawUpstream) -> None:
     upstream.manners = [status("404 No"), manners.hang]
-    async with opened(upstream, breaker_failures=1, max_connections=1, pool_timeout=0.02) as client:
+    async with opened(upstream, breaker_failure_threshold=1, max_connections=1, pool_timeout=0.02) as client:
         assert await outcome(client) == 502
         hanging = asyncio.create_task(outcome(client))
         while len(upstream.requests) < 2:
@@ -63,7 +63,7 @@ async def test_4xx_and_a_full_pool_do_not_open_it(upstream: RawUpstream) -> None
 
 async def test_clients_are_told_when_to_come_again(upstream: RawUpstream) -> None:
     upstream.manners = [manners.reset]
-    async with opened(upstream, breaker_failures=1, breaker_rest=6.5) as client:
+    async with opened(upstream, breaker_failure_threshold=1, breaker_reset_timeout=6.5) as client:
         await outcome(client)
         with pytest.raises(UpstreamUnavailable) as raised:
             await client.send("POST", "payments")

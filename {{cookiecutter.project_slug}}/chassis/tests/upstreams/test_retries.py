@@ -50,7 +50,7 @@ def upstream(server: RawUpstream) -> RawUpstream:
 
 @asynccontextmanager
 async def opened(upstream: RawUpstream, **settings: Any) -> AsyncIterator[Upstream]:
-    given = {"deadline": 20, "read_timeout": 15, "breaker_failures": 1000} | settings
+    given = {"deadline": 20, "read_timeout": 15, "breaker_failure_threshold": 1000} | settings
     async with Upstream.open("fake", UpstreamSettings(base_url=HttpUrl(upstream.url), **given)) as client:
         yield client
 
@@ -121,7 +121,7 @@ async def test_a_wait_past_the_deadline_is_not_begun(upstream: RawUpstream, aske
 
 async def test_a_dying_upstream_is_not_hammered(upstream: RawUpstream) -> None:
     upstream.manners = [manners.reset]
-    async with opened(upstream, retry_share=0.1) as client:
+    async with opened(upstream, retry_ratio=0.1) as client:
         with capture_logs() as lines:
             for _ in range(4):
                 await asyncio.gather(*(client.send("GET", "x") for _ in range(25)), return_exceptions=True)

@@ -36,7 +36,7 @@ def upstream(raw_server: RawUpstream) -> RawUpstream:
 
 
 def opened(upstream: RawUpstream, **settings: Any) -> AbstractAsyncContextManager[Upstream]:
-    given = {"deadline": 20, "read_timeout": 15, "max_response_size": 131_072, "breaker_failures": 1000}
+    given = {"deadline": 20, "read_timeout": 15, "max_response_size": 131_072, "breaker_failure_threshold": 1000}
     return Upstream.open("fake", UpstreamSettings(base_url=HttpUrl(upstream.url), **given | settings))
 
 

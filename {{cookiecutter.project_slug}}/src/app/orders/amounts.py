@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from chassis.database import Reads
+from chassis.database import Pool
 from chassis.errors import problems
 from chassis.upstreams import UpstreamFailed, UpstreamTimeout, UpstreamUnavailable
 from fastapi import APIRouter, Query
@@ -30,10 +30,10 @@ FAILURES = problems(OrderNotFound, UpstreamFailed, UpstreamTimeout, UpstreamUnav
 
 @router.get("/{order_id}/amount", responses=FAILURES)
 async def convert_amount(
-    order_id: UUID, currencies: Currencies, reads: Reads, rates: ExchangeRates
+    order_id: UUID, currencies: Currencies, pool: Pool, rates: ExchangeRates
 ) -> list[ConvertedAmount]:
     # A statement gives its connection back at once: none waits on another service.
-    order = await service.get(reads, order_id)
+    order = await service.get(pool, order_id)
     by_currency = await fetch_rates(rates, order.currency, currencies)
     return [
         ConvertedAmount(amount=rounded(order.amount * by_currency[each], each), currency=each) for each in currencies

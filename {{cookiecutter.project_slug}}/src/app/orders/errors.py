@@ -13,7 +13,7 @@ class OrderExists(ServiceError):
     title = "An order with this reference exists"
 
 
-class IllegalMove(ServiceError):
+class IllegalTransition(ServiceError):
     status = 409
-    slug = "illegal-status-change"
+    slug = "illegal-transition"
     title = "The order's status does not allow this"

@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from chassis.database import Reads, ReplicaReads
+from chassis.database import Pool, ReplicaPool
 from chassis.errors import problems
 from chassis.idempotency import IdempotentRoute, IdempotentSession, IdempotentTransaction
 from chassis.pages import Cursor, Limit, Page, page
@@ -8,7 +8,7 @@ from chassis.preconditions import IfMatch, PreconditionFailed, cacheable, etag, 
 from fastapi import APIRouter, Response
 
 from app.orders import service
-from app.orders.errors import IllegalMove, OrderExists, OrderNotFound
+from app.orders.errors import IllegalTransition, OrderExists, OrderNotFound
 from app.orders.models import OrderStatus
 from app.orders.schemas import OrderCreate, OrderRead, OrderRow, OrderUpdate
 
@@ -24,20 +24,20 @@ async def place_order(new: OrderCreate, transaction: IdempotentTransaction, resp
 
 @router.get("")
 async def list_orders(
-    reads: ReplicaReads, status: OrderStatus | None = None, cursor: Cursor | None = None, limit: Limit = 20
+    replica: ReplicaPool, status: OrderStatus | None = None, cursor: Cursor | None = None, limit: Limit = 20
 ) -> Page[OrderRead]:
     """List the newest orders first."""
-    rows = await service.newest(reads, status=status, before=cursor, limit=limit + 1)
+    rows = await service.newest(replica, status=status, before=cursor, limit=limit + 1)
     return page(Page[OrderRead], rows, limit)
 
 
 @router.get("/{order_id}", responses=problems(OrderNotFound) | cacheable())
-async def get_order(order_id: UUID, reads: Reads, response: Response) -> OrderRead:
-    order = await service.get(reads, order_id)
+async def get_order(order_id: UUID, pool: Pool, response: Response) -> OrderRead:
+    order = await service.get(pool, order_id)
     return with_etag(order, response)
 
 
-@router.patch("/{order_id}", responses=problems(OrderNotFound, IllegalMove, PreconditionFailed) | tagged(200))
+@router.patch("/{order_id}", responses=problems(OrderNotFound, IllegalTransition, PreconditionFailed) | tagged(200))
 async def change_order(
     order_id: UUID, change: OrderUpdate, if_match: IfMatch, session: IdempotentSession, response: Response
 ) -> OrderRead:

@@ -2,16 +2,16 @@
 
 from uuid import UUID
 
-from chassis.database import DriverPool, Statement, Transaction, violations
+from chassis.database import Executor, Statement, Transaction, violations
 from chassis.preconditions import Precondition
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.orders.errors import IllegalMove, OrderExists, OrderNotFound
+from app.orders.errors import IllegalTransition, OrderExists, OrderNotFound
 from app.orders.models import Order, OrderStatus
 from app.orders.schemas import OrderCreate, OrderRow
 
-_MOVES = {
+TRANSITIONS = {
     OrderStatus.PLACED: {OrderStatus.PAID, OrderStatus.CANCELLED},
     OrderStatus.PAID: {OrderStatus.SHIPPED, OrderStatus.CANCELLED},
     OrderStatus.SHIPPED: {OrderStatus.DELIVERED},
@@ -40,23 +40,23 @@ async def place(transaction: Transaction, new: OrderCreate) -> OrderRow:
         return await _PLACE.one(transaction, **new.model_dump())
 
 
-async def get(reads: DriverPool, order_id: UUID) -> OrderRow:
-    order = await _BY_ID.one_or_none(reads, id=order_id)
+async def get(executor: Executor, order_id: UUID) -> OrderRow:
+    order = await _BY_ID.one_or_none(executor, id=order_id)
     if order is None:
         raise _not_found(order_id)
     return order
 
 
-async def newest(reads: DriverPool, *, status: OrderStatus | None, before: UUID | None, limit: int) -> list[OrderRow]:
+async def newest(executor: Executor, *, status: OrderStatus | None, before: UUID | None, limit: int) -> list[OrderRow]:
     """Return up to `limit` orders, the newest first, of those older than `before`."""
-    return await _NEWEST.all(reads, status=status, before=before, limit=limit)
+    return await _NEWEST.all(executor, status=status, before=before, limit=limit)
 
 
 async def change_status(session: AsyncSession, order_id: UUID, status: OrderStatus, if_match: Precondition) -> Order:
     order = await _loaded(session, order_id)
     if_match.check(order.version)
-    if status not in _MOVES[order.status]:
-        raise IllegalMove(f"An order that is {order.status} cannot become {status}")
+    if status not in TRANSITIONS[order.status]:
+        raise IllegalTransition(f"An order that is {order.status} cannot become {status}")
     order.status = status
     await session.flush()
     return order

@@ -2,8 +2,8 @@
 
 A route takes one of these. None takes a connection from the pool before its first statement.
 
-    Reads             for compiled statements (`Statement`), each by itself: a sixth of what a session costs
-    ReplicaReads      the same on the read replica, where there is one: what it returns may be a moment old
+    Pool             for compiled statements (`Statement`), each by itself: a sixth of what a session costs
+    ReplicaPool      the same on the read replica, where there is one: what it returns may be a moment old
     Session           a transaction that commits before the response is sent: a failing commit is an error, not a 200
     ReadSession       reads without a transaction, which saves the round trips of BEGIN and ROLLBACK
     StreamingSession  a transaction that lasts until the response has been read; holds its connection for all that time
@@ -36,9 +36,9 @@ from chassis.database._pools import (
     Base,
     CurrentDatabase,
     Database,
-    Reads,
+    Pool,
     ReadSession,
-    ReplicaReads,
+    ReplicaPool,
     Session,
     StreamingSession,
     create_engine,
@@ -58,8 +58,8 @@ __all__ = [
     "Executor",
     "Query",
     "ReadSession",
-    "Reads",
-    "ReplicaReads",
+    "Pool",
+    "ReplicaPool",
     "Session",
     "Statement",
     "StillReferenced",

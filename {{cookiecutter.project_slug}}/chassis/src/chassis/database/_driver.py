@@ -1,6 +1,6 @@
 """asyncpg's connections out of the engine's pool, for compiled statements (_statements.py).
 
-There is one pool and one budget for both roads: the session takes its connections from the same. What the driver raises
+There is one pool and one budget for both executors: the session takes its connections from the same. What the driver raises
 leaves here as one of the errors of _errors.py.
 """
 

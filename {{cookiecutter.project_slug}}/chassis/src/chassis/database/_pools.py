@@ -45,9 +45,9 @@ class Database:
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
     read_sessions: async_sessionmaker[AsyncSession]
-    driver: DriverPool
+    pool: DriverPool
     """The engine's pool without the session, for compiled statements."""
-    replica: DriverPool
+    replica_pool: DriverPool
     """The same on the read replica, if there is one."""
 
     @classmethod
@@ -171,12 +171,12 @@ async def _database(request: Request) -> Database:
     return database
 
 
-async def _reads(request: Request) -> DriverPool:
-    return cast("Database", request.state.database).driver
+async def _pool(request: Request) -> DriverPool:
+    return cast("Database", request.state.database).pool
 
 
-async def _replica_reads(request: Request) -> DriverPool:
-    return cast("Database", request.state.database).replica
+async def _replica_pool(request: Request) -> DriverPool:
+    return cast("Database", request.state.database).replica_pool
 
 
 async def _session(request: Request) -> AsyncIterator[AsyncSession]:
@@ -193,6 +193,6 @@ async def _read_session(request: Request) -> AsyncIterator[AsyncSession]:
 Session = Annotated[AsyncSession, Depends(_session, scope="function")]
 ReadSession = Annotated[AsyncSession, Depends(_read_session, scope="function")]
 StreamingSession = Annotated[AsyncSession, Depends(_session, scope="request")]
-Reads = Annotated[DriverPool, Depends(_reads)]
-ReplicaReads = Annotated[DriverPool, Depends(_replica_reads)]
+Pool = Annotated[DriverPool, Depends(_pool)]
+ReplicaPool = Annotated[DriverPool, Depends(_replica_pool)]
 CurrentDatabase = Annotated[Database, Depends(_database)]

@@ -13,7 +13,7 @@ class DatabaseSettings(SettingsGroup):
     """`postgresql://user@host:5432/name`; `postgres://`, `postgresql+asyncpg://` and `?sslmode=` work too."""
     password: SecretStr | None = None
     """The password, if it does not stand in the URL. Best given as the file `/run/secrets/app_database__password`."""
-    migration_url: SecretStr | None = None
+    direct_url: SecretStr | None = None
     """Where migrations run, if `url` goes through a pooler. Default: `url`."""
     read_url: SecretStr | None = None
     """A read replica, for what may be a moment old; the password is the same. Default: `url`."""
@@ -32,13 +32,13 @@ class DatabaseSettings(SettingsGroup):
     idempotency_expiry: int = Field(default=86_400, gt=0)
     """How long an answer is kept for a client that repeats its `Idempotency-Key`, in seconds."""
 
-    @field_validator("url", "migration_url", "read_url")
+    @field_validator("url", "direct_url", "read_url")
     @classmethod
     def _normalized(cls, url: SecretStr) -> SecretStr:
         return SecretStr(normalized(url.get_secret_value()))
 
-    def for_migrations(self) -> Self:
+    def direct(self) -> Self:
         """Return the settings of a connection that need not pass the pooler, and may take its time."""
-        pooled = self.pgbouncer and self.migration_url is None
-        values = {"url": self.migration_url or self.url, "pgbouncer": pooled, "statement_timeout": 0}
+        pooled = self.pgbouncer and self.direct_url is None
+        values = {"url": self.direct_url or self.url, "pgbouncer": pooled, "statement_timeout": 0}
         return self.model_copy(update=values)

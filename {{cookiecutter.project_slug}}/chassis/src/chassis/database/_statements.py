@@ -7,12 +7,12 @@
         status=Order.status == bindparam("status"),  # A filter: without it where the value is None.
     )
 
-    order = await BY_ID.one_or_none(reads, id=order_id)
-    rows = await NEWEST.all(reads, status=None, limit=21)
+    order = await BY_ID.one_or_none(pool, id=order_id)
+    rows = await NEWEST.all(pool, status=None, limit=21)
 
 Values travel beside the text and never in it. The mapped class's defaults and types mean the same as in the session,
 and so does a statement that is run on one. What cannot be compiled this way is a TypeError when it is defined.
-chassis/docs/database.md says which road is for what.
+chassis/docs/database.md says which executor is for what.
 """
 
 from collections.abc import Callable, Sequence

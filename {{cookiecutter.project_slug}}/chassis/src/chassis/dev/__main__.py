@@ -20,7 +20,7 @@ from dotenv import load_dotenv
 
 from chassis.dev.database import is_named, own_database, prepare, shown
 from chassis.dev.processes import child
-from chassis.dev.programs import CannotStart
+from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT, names
 from chassis.dev.terminal import complain, end_on_signals, say, watch_callers
 
@@ -40,7 +40,7 @@ def main() -> int:
     except KeyboardInterrupt:
         say("Stopped.")
         return 0
-    except (CannotStart, OSError) as error:
+    except (CommandError, OSError) as error:
         complain(f"make dev: {error}")
         return 1
 
@@ -67,13 +67,13 @@ def free_address(bind: str) -> tuple[str, int]:
     host, _, port = bind.rpartition(":")
     host = host.strip("[]")
     if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-        raise CannotStart(f"{BIND} is {bind!r}, which is not host:port, for example 127.0.0.1:8000")
+        raise CommandError(f"{BIND} is {bind!r}, which is not host:port, for example 127.0.0.1:8000")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, int(port)), family=family).close()
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]
-        raise CannotStart(
+        raise CommandError(
             f"cannot listen on port {port} of {host}: {reason}. Another port: {BIND}=127.0.0.1:8001 make dev"
         ) from error
     return host, int(port)
@@ -92,7 +92,7 @@ def watch(children: dict[str, subprocess.Popen[bytes]]) -> NoReturn:
     while is_wanted():
         for name, process in children.items():
             if (code := process.poll()) is not None:
-                raise CannotStart(f"{name} has ended by itself, with exit code {code}; the rest is stopped")
+                raise CommandError(f"{name} has ended by itself, with exit code {code}; the rest is stopped")
         time.sleep(0.1)
     raise KeyboardInterrupt
 

@@ -15,7 +15,7 @@ from chassis.dev.project import settings_of
 
 
 async def available(settings: DatabaseSettings) -> int:
-    url = settings.for_migrations().url.get_secret_value()
+    url = settings.direct().url.get_secret_value()
     password = settings.password.get_secret_value() if settings.password else None
     try:
         connection = await asyncpg.connect(url, password=password, timeout=settings.connect_timeout)

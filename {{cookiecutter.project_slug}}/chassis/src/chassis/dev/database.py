@@ -24,7 +24,7 @@ def own_database() -> Iterator[Server]:
     """Run the project's own server for the length of the block, and name it to all child processes."""
     with running_server(HOME) as server:
         os.environ[URL] = server.url
-        os.environ.pop("APP_DATABASE__MIGRATION_URL", None)  # It belongs to another.
+        os.environ.pop("APP_DATABASE__DIRECT_URL", None)  # It belongs to another.
         yield server
 
 

@@ -15,7 +15,7 @@ import tomllib
 from pathlib import Path
 
 from chassis.dev import kubernetes, smoke, swarm
-from chassis.dev.programs import CannotStart
+from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
 from chassis.dev.terminal import complain, say
 
@@ -33,9 +33,9 @@ def answers() -> tuple[str, str, str]:
     """What stands after `make deploy`."""
     environment, image, url = (os.environ.get(name, "") for name in ("environment", "image", "url"))
     if not re.fullmatch(r"[a-z][a-z0-9-]*", environment):
-        raise CannotStart("Where to? make deploy environment=staging image=… url=…")
+        raise CommandError("Where to? make deploy environment=staging image=… url=…")
     if not _IMAGE.fullmatch(image):
-        raise CannotStart(f"An image is deployed by its digest, name@sha256:…, and not as {image or 'nothing'}")
+        raise CommandError(f"An image is deployed by its digest, name@sha256:…, and not as {image or 'nothing'}")
     return environment, image, url
 
 
@@ -49,7 +49,7 @@ def write_files(environment: str) -> None:
             try:
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
             except FileExistsError:
-                raise CannotStart(f"{variable} is set, and {path} is there already") from None
+                raise CommandError(f"{variable} is set, and {path} is there already") from None
             with os.fdopen(descriptor, "w") as file:
                 file.write(text.rstrip("\n") + "\n")
 
@@ -83,6 +83,6 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except CannotStart as error:
+    except CommandError as error:
         complain(str(error))
         sys.exit(2)

@@ -5,7 +5,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from chassis.dev.programs import CannotStart
+from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
 from chassis.dev.terminal import complain
 
@@ -19,7 +19,7 @@ def kubectl(*arguments: str, given: str | None = None) -> str:
     command = ["kubectl", *arguments]
     done = subprocess.run(command, input=given, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise CannotStart(f"{' '.join(command)} ended with {done.returncode}")
+        raise CommandError(f"{' '.join(command)} ended with {done.returncode}")
     return done.stdout
 
 
@@ -42,7 +42,7 @@ class Target:
         line = rf'^( +(?:- )?image: )"?(?:[\w.:/-]+/)?{self.name}(?:[:@]\S+)?$'
         text, count = re.subn(line, rf"\g<1>{image}", kubectl("kustomize", folder), flags=re.MULTILINE)
         if not count:
-            raise CannotStart(f"{folder} names no image {self.name}")
+            raise CommandError(f"{folder} names no image {self.name}")
         return text
 
     def migrate(self, image: str) -> None:
@@ -57,7 +57,7 @@ class Target:
         while "Complete" not in (state := self._conditions(job)):
             if "Failed" in state or time.monotonic() > end:
                 complain(kubectl("logs", self.namespace, job, "--tail=50"))
-                raise CannotStart("The migration failed; what ran before runs on")
+                raise CommandError("The migration failed; what ran before runs on")
             time.sleep(POLL_SECONDS)
 
     def _conditions(self, job: str) -> str:
@@ -70,7 +70,7 @@ class Target:
     def roll_back(self, image: str) -> None:
         kubectl("rollout", "undo", self.namespace, f"deployment/{self.name}")
         if not self._is_rolled_out():
-            raise CannotStart(f"What ran before {image} does not start either")
+            raise CommandError(f"What ran before {image} does not start either")
 
     def _is_rolled_out(self) -> bool:
         command = ["kubectl", "rollout", "status", self.namespace, f"deployment/{self.name}", ROLL_OUT]

@@ -23,7 +23,7 @@ import psutil
 
 from chassis.dev import programs
 from chassis.dev.processes import child, run
-from chassis.dev.programs import CannotStart
+from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
 
 HOME = PROJECT / ".postgres"
@@ -51,7 +51,7 @@ class Server:
     process: subprocess.Popen[bytes]
 
 
-class AlreadyRunning(CannotStart):
+class AlreadyRunning(CommandError):
     pass
 
 
@@ -97,7 +97,7 @@ def url_of_running(home: Path) -> str | None:
 def _make(home: Path) -> None:
     home.mkdir(mode=0o700, exist_ok=True)
     if (owner := home.stat().st_uid) != os.geteuid():
-        raise CannotStart(
+        raise CommandError(
             f"{home} belongs to another user, number {owner}, who has run this before. "
             f"Run it as that user, or begin with an empty database: rm -r {shlex.quote(str(home))}"
         )
@@ -163,7 +163,7 @@ def _initialized(home: Path, binaries: Path, log: BinaryIO) -> Path:
     programs.give(unfinished)
     command = [str(binaries / "initdb"), "-D", _as_server_sees(unfinished), *_INITDB]
     if run(command, stop=STOP, stdout=log, stderr=log, **_surroundings(unfinished)):
-        raise CannotStart(f"initdb failed: {_reason(home / 'log')}. Its log: {home / 'log'}")
+        raise CommandError(f"initdb failed: {_reason(home / 'log')}. Its log: {home / 'log'}")
     return unfinished.rename(data)
 
 
@@ -175,7 +175,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], home: Path) -> None:
             return
         time.sleep(0.01)
     reason = f"not ready after {START_SECONDS} s" if process.poll() is None else _reason(home / "log")
-    raise CannotStart(
+    raise CommandError(
         f"PostgreSQL does not start: {reason}. Its log: {home / 'log'}. "
         f"To begin with an empty database, type: rm -r {shlex.quote(str(home / 'data'))}"
     )

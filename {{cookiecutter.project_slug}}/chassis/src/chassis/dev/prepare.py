@@ -20,7 +20,7 @@ from chassis.migrations import database_settings
 
 
 async def connect(settings: DatabaseSettings) -> None:
-    url = (settings.migration_url or settings.url).get_secret_value()
+    url = (settings.direct_url or settings.url).get_secret_value()
     password = settings.password.get_secret_value() if settings.password else None
     try:
         connection = await asyncpg.connect(url, password=password, timeout=settings.connect_timeout)

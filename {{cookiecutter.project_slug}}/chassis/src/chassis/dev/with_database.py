@@ -15,7 +15,7 @@ from signal import SIGKILL, SIGTERM
 from chassis.dev.database import URL, is_named, own_database, prepare
 from chassis.dev.postgres import HOME, AlreadyRunning, url_of_running
 from chassis.dev.processes import child, exit_code
-from chassis.dev.programs import CannotStart
+from chassis.dev.programs import CommandError
 from chassis.dev.terminal import complain, end_on_signals, say, watch_callers
 
 STOP = ((SIGTERM, 60.0), (SIGKILL, 3.0))
@@ -64,7 +64,7 @@ def taken_over(ours: ExitStack, url: str, process: subprocess.Popen[bytes]) -> b
     except AlreadyRunning:  # Its owner has not ended yet, or another one was quicker.
         return False
     if server.url != url:  # Where the path is too long for a socket's address, each start has another.
-        raise CannotStart("the command whose database this one used has ended; type it again")
+        raise CommandError("the command whose database this one used has ended; type it again")
     say("The command whose database this one used has ended; PostgreSQL is started again")
     return True
 
@@ -74,6 +74,6 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
-    except (CannotStart, OSError) as error:
+    except (CommandError, OSError) as error:
         complain(str(error))
         sys.exit(1)

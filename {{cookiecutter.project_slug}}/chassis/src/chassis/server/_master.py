@@ -14,7 +14,7 @@ from typing import override
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
-from chassis.server._leaving import RETIRE
+from chassis.server._graceful import RETIRE
 from chassis.server._worker import Stage, Worker
 
 RETRY_AFTER = 2.0  # Seconds between attempts to start a worker that cannot: the others need the CPU.

@@ -18,7 +18,7 @@ from chassis.server._settings import ServerSettings
 _UNIX = ("unix", 0)  # What `trusted_proxies` calls the peer of a Unix socket, which has no address.
 
 
-class RefusedHead(Exception):
+class BadHead(Exception):
     """The parser turns it into its own error, and uvicorn that into `send_400_response`."""
 
 
@@ -72,10 +72,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_has_come()
         if len(self.headers) > self.settings.max_headers or self._head_is_too_large():
             self.refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            raise RefusedHead
+            raise BadHead
         hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
-            raise RefusedHead  # RFC 9112, 3.2: two readers could take it for different hosts.
+            raise BadHead  # RFC 9112, 3.2: two readers could take it for different hosts.
         super().on_headers_complete()
 
     @override

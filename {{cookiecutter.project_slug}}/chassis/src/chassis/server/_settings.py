@@ -37,7 +37,7 @@ class ServerSettings(SettingsGroup):
 
     drain: float = Field(default=5, ge=0)
     """Served on after SIGTERM, while `/readyz` says 503: the time a load balancer needs to notice."""
-    last_second: float = Field(default=1, ge=0)
+    lame_duck: float = Field(default=1, ge=0)
     """After the drain no new connection is taken, and each response closes its own, for so long."""
     graceful_shutdown: int = Field(default=15, ge=1)
     """What is still at work then may take so long, and is cancelled."""
@@ -76,10 +76,10 @@ class ServerSettings(SettingsGroup):
 
     @model_validator(mode="after")
     def _times_agree(self) -> Self:
-        leaving = self.last_second + self.graceful_shutdown
+        leaving = self.lame_duck + self.graceful_shutdown
         _below("DEADLINE", self.deadline, "GRACEFUL_SHUTDOWN", self.graceful_shutdown)
-        _below("LAST_SECOND + GRACEFUL_SHUTDOWN", leaving, "TIMEOUT", self.timeout)
-        stopping = "DRAIN + LAST_SECOND + GRACEFUL_SHUTDOWN"
+        _below("LAME_DUCK + GRACEFUL_SHUTDOWN", leaving, "TIMEOUT", self.timeout)
+        stopping = "DRAIN + LAME_DUCK + GRACEFUL_SHUTDOWN"
         _below(stopping, self.drain + leaving, "GRACEFUL_TIMEOUT", self.graceful_timeout)
         _below("GRACEFUL_TIMEOUT", self.graceful_timeout, "GRACE_PERIOD", self.grace_period)
         return self

@@ -18,7 +18,7 @@ from uvicorn_worker import UvicornWorker
 
 from chassis import tls
 from chassis.server import _protocol
-from chassis.server._leaving import LeavingServer
+from chassis.server._graceful import GracefulServer
 from chassis.server._settings import ServerSettings
 
 ACCEPTS = 8
@@ -82,7 +82,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
     @override
     async def _serve(self) -> None:
         self.config.app = self.wsgi
-        server = LeavingServer(self.config, self.settings, self.beat)
+        server = GracefulServer(self.config, self.settings, self.beat)
         if self.settings.tls:
             self.config.load()
             rotation = tls.rotate(self.serving, self.settings.tls, http2=self.settings.http2)

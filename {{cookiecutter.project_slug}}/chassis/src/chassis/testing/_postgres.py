@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError
 
 from chassis.dev.database import without_password
 from chassis.dev.postgres import THROWAWAY, running_server, temporary_home
-from chassis.dev.programs import CannotStart
+from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
 
 VARIABLE = "TEST_DATABASE_URL"
@@ -66,7 +66,7 @@ def _start(config: pytest.Config) -> str:
         config.stash[_running] = ExitStack()
         try:
             config.stash[_url] = _named() or _throwaway(config.stash[_running])
-        except CannotStart as error:
+        except CommandError as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     return config.stash[_url]
 
@@ -82,12 +82,12 @@ def _named() -> str | None:
     try:
         url = _parsed(given).render_as_string(hide_password=False)
     except ArgumentError:
-        raise CannotStart(f"{VARIABLE} is no URL, for example postgresql://user@localhost:5432/postgres") from None
+        raise CommandError(f"{VARIABLE} is no URL, for example postgresql://user@localhost:5432/postgres") from None
     try:
         asyncio.run(_execute(url, "SELECT 1"))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error) or f"no answer within {CONNECT_SECONDS:g} s"
-        raise CannotStart(f"{VARIABLE} cannot be reached: {without_password(url)}: {reason}") from None
+        raise CommandError(f"{VARIABLE} cannot be reached: {without_password(url)}: {reason}") from None
     return url
 
 

@@ -29,7 +29,7 @@ DEFAULTS = {
     "APP_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/none",
     "APP_SERVER__WORKERS": "1",
     "APP_SERVER__DRAIN": "0.5",
-    "APP_SERVER__LAST_SECOND": "0.2",
+    "APP_SERVER__LAME_DUCK": "0.2",
 }
 
 PATIENCE = 60.0

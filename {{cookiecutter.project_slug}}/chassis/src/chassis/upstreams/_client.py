@@ -87,8 +87,8 @@ class Upstream:
         """Open the pool; no connection is made yet."""
         if str(settings.base_url).endswith(".invalid/"):  # RFC 6761: nobody can have such a name.
             log.warning("upstream has no address yet: its calls fail", upstream=name, base_url=str(settings.base_url))
-        breaker = Breaker(name, failures=settings.breaker_failures, rest=settings.breaker_rest)
-        retries = Retries(name, settings.attempts, RetryBudget(settings.retry_share))
+        breaker = Breaker(name, failures=settings.breaker_failure_threshold, rest=settings.breaker_reset_timeout)
+        retries = Retries(name, settings.attempts, RetryBudget(settings.retry_ratio))
         async with _client(settings) as client:
             yield cls(name, client, settings, breaker, retries)
 

@@ -66,11 +66,11 @@ class UpstreamSettings(SettingsGroup):
     """The largest answer that is read."""
     attempts: int = Field(default=3, ge=1, le=10)
     """How often an idempotent call is sent at most. 1: no retries."""
-    retry_share: float = Field(default=0.1, ge=0, le=1)
+    retry_ratio: float = Field(default=0.1, ge=0, le=1)
     """Retries for each call in the long run: a dying upstream gets a tenth more calls, and not three times as many."""
-    breaker_failures: int = Field(default=5, ge=1)
+    breaker_failure_threshold: int = Field(default=5, ge=1)
     """Calls that fail in a row until no more are sent."""
-    breaker_rest: float = Field(default=5.0, gt=0)
+    breaker_reset_timeout: float = Field(default=5.0, gt=0)
     """How long none is sent, until one tries again."""
     proxy: Secret[HttpUrl] | None = None
     """`http://user:password@host:3128`. Default: what `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say."""

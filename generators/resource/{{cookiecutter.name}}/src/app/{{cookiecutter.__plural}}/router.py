@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from chassis.database import Reads, ReplicaReads
+from chassis.database import Pool, ReplicaPool
 from chassis.errors import problems
 from chassis.idempotency import IdempotentRoute, IdempotentSession, IdempotentTransaction
 from chassis.pages import Page, page
@@ -25,15 +25,15 @@ async def add_{{ n }}(new: {{ r.type }}Create, transaction: IdempotentTransactio
 
 
 @router.get("")
-async def list_{{ r.plural }}(reads: ReplicaReads, query: Annotated[{{ r.type }}Query, Query()]) -> Page[{{ r.type }}Read]:
+async def list_{{ r.plural }}(replica: ReplicaPool, query: Annotated[{{ r.type }}Query, Query()]) -> Page[{{ r.type }}Read]:
     """List the newest {{ r.many }} first."""
-    rows = await service.newest(reads, query)
+    rows = await service.newest(replica, query)
     return page(Page[{{ r.type }}Read], rows, query.limit)
 
 
 @router.get("/{ {{- n }}_id}", responses=problems({{ r.type }}NotFound) | cacheable())
-async def get_{{ n }}({{ n }}_id: UUID, reads: Reads, response: Response) -> {{ r.type }}Read:
-    {{ n }} = await service.get(reads, {{ n }}_id)
+async def get_{{ n }}({{ n }}_id: UUID, pool: Pool, response: Response) -> {{ r.type }}Read:
+    {{ n }} = await service.get(pool, {{ n }}_id)
     return with_etag({{ n }}, response)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from chassis.database import DriverPool, Statement, Transaction, violations
+from chassis.database import Executor, Statement, Transaction, violations
 from chassis.preconditions import Precondition
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -44,17 +44,17 @@ async def add(transaction: Transaction, new: {{ r.type }}Create) -> {{ r.type }}
 {%- endif %}
 
 
-async def get(reads: DriverPool, {{ n }}_id: UUID) -> {{ r.type }}Row:
-    {{ n }} = await _BY_ID.one_or_none(reads, id={{ n }}_id)
+async def get(executor: Executor, {{ n }}_id: UUID) -> {{ r.type }}Row:
+    {{ n }} = await _BY_ID.one_or_none(executor, id={{ n }}_id)
     if {{ n }} is None:
         raise _not_found({{ n }}_id)
     return {{ n }}
 
 
-async def newest(reads: DriverPool, query: {{ r.type }}Query) -> list[{{ r.type }}Row]:
+async def newest(executor: Executor, query: {{ r.type }}Query) -> list[{{ r.type }}Row]:
     """Return the rows of a page, the newest first, and one more if there is a next page."""
     filters = query.model_dump(exclude={"cursor", "limit"})
-    return await _NEWEST.all(reads, **filters, before=query.cursor, limit=query.limit + 1)
+    return await _NEWEST.all(executor, **filters, before=query.cursor, limit=query.limit + 1)
 
 
 async def change(

@@ -21,7 +21,7 @@ HEARTBEAT = 1.0  # Seconds; `timeout` is at least three of them.
 RETIRE = signal.SIGUSR2  # From our master: another worker has taken this one's place.
 
 
-class LeavingServer(Server):
+class GracefulServer(Server):
     def __init__(self, config: Config, settings: ServerSettings, beat: Callable[[int], None]) -> None:
         super().__init__(config)
         self.settings = settings
@@ -29,7 +29,7 @@ class LeavingServer(Server):
         self.master = os.getppid()
         self.drain = Drain()
         self.servers = []  # Stock has none before the start is complete, and a signal may come earlier.
-        self.hurried = asyncio.Event()
+        self.aborted = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
         self.leaving: asyncio.Task[None] | None = None
 
@@ -48,7 +48,7 @@ class LeavingServer(Server):
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.stop)
         loop.add_signal_handler(RETIRE, self.retire)
-        loop.add_signal_handler(signal.SIGQUIT, self.hurry)
+        loop.add_signal_handler(signal.SIGQUIT, self.abort)
         # A terminal's Ctrl-C reaches this process as well as the master, who passes it on.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         yield
@@ -63,10 +63,10 @@ class LeavingServer(Server):
         self.drain.begin(stopping=False)
         self._leave_after(0)
 
-    def hurry(self) -> None:
+    def abort(self) -> None:
         """Cancel what is at work. The lifespan still ends in order."""
         self.stop()
-        self.hurried.set()
+        self.aborted.set()
         for connection in list(self.server_state.connections):
             connection.shutdown()
         for task in self.server_state.tasks:
@@ -74,7 +74,7 @@ class LeavingServer(Server):
 
     def _leave_after(self, seconds: float) -> None:
         if self.leaving is None:
-            log.info("leaving in %g s", seconds + self.settings.last_second)
+            log.info("leaving in %g s", seconds + self.settings.lame_duck)
             self.leaving = asyncio.create_task(self._leave(seconds))
 
     async def _leave(self, seconds: float) -> None:
@@ -84,12 +84,12 @@ class LeavingServer(Server):
         # Clients that speak in the last second learn that their connection closes, instead of finding it closed.
         self.config.encoded_headers.append((b"connection", b"close"))
         self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
-        await self._sleep(self.settings.last_second)
+        await self._sleep(self.settings.lame_duck)
         self.should_exit = True  # From here on uvicorn's own shutdown.
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.hurried.wait(), seconds)
+            await asyncio.wait_for(self.aborted.wait(), seconds)
 
     async def _keep_beating(self) -> None:
         while True:

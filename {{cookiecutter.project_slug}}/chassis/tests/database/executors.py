@@ -1,4 +1,4 @@
-"""Statements for tests of what connections do, on each of the roads to the database."""
+"""Statements for tests of what connections do, on each of the executors to the database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -67,7 +67,7 @@ async def small(settings: Settings, patience: float) -> AsyncIterator[Database]:
     async with Database.open(settings.database.model_copy(update=changed)) as database:
         yield database
         assert held(database) == 0
-        assert await asyncio.gather(*(ONE.one(database.driver) for _ in range(5))) == [1] * 5
+        assert await asyncio.gather(*(ONE.one(database.pool) for _ in range(5))) == [1] * 5
         async with database.transaction() as session:
             assert await ONE.one(session) == 1
         assert held(database) == 0
@@ -100,24 +100,24 @@ def held(database: Database) -> int:
 
 def blocks(database: Database) -> dict[str, Block]:
     return {
-        "transaction": database.driver.transaction,
+        "transaction": database.pool.transaction,
         "session": database.transaction,
         "reading": database.reading,
-        "driver": lambda: nullcontext(database.driver),
+        "driver": lambda: nullcontext(database.pool),
     }
 
 
-ROADS = ["driver", "transaction", "session", "reading"]
+EXECUTORS = ["driver", "transaction", "session", "reading"]
 
 
-async def on(database: Database, road: str, statement: Statement[Any], **values: Any) -> list[Any]:
-    async with blocks(database)[road]() as executor:
+async def on(database: Database, executor: str, statement: Statement[Any], **values: Any) -> list[Any]:
+    async with blocks(database)[executor]() as executor:
         return await statement.all(executor, **values)
 
 
 async def idle(database: Database) -> object:
     """Return the connection that is the next to be taken."""
-    pooled = await database.driver.take()
+    pooled = await database.pool.take()
     connection: object = pooled.driver_connection
     pooled.close()
     return connection

@@ -60,7 +60,7 @@ def test_a_stop_loses_nothing(serve: Serve, pool: ThreadPoolExecutor) -> None:
     assert "lifespan: closed" in server.log
 
 
-def test_the_second_signal_hurries(serve: Serve, pool: ThreadPoolExecutor) -> None:
+def test_the_second_signal_aborts(serve: Serve, pool: ThreadPoolExecutor) -> None:
     server = serve({"APP_SERVER__DRAIN": "8"})
     slow = pool.submit(server.status, "/slow?seconds=9")
     server.wait_until(lambda: server.status("/livez") == 200, "to be at work")

@@ -1,6 +1,6 @@
-"""What a read by id costs on each road to the database: the processor time of the client, taken by turns.
+"""What a read by id costs on each executor to the database: the processor time of the client, taken by turns.
 
-`python roads.py URL ORDER ROUNDS SECONDS`, where the service is installed; prints JSON.
+`python executors.py URL ORDER ROUNDS SECONDS`, where the service is installed; prints JSON.
 """
 
 import json
@@ -29,13 +29,15 @@ type Read = Callable[[], Awaitable[Any]]
 
 
 async def main() -> None:
-    measured: dict[str, list[float]] = {name: [] for name in ROADS}
+    measured: dict[str, list[float]] = {name: [] for name in EXECUTORS}
     async with AsyncExitStack() as stack:
-        roads = {name: await stack.enter_async_context(road()) for name, road in ROADS.items()}
-        for read in roads.values():
+        executors = {
+            name: await stack.enter_async_context(executor()) for name, executor in EXECUTORS.items()
+        }
+        for read in executors.values():
             await cost(read)  # Connects, and prepares the statement.
         for _ in range(ROUNDS):
-            for name, read in roads.items():
+            for name, read in executors.items():
                 measured[name].append(await cost(read))
     print(json.dumps({name: round(statistics.median(each) * 1e6, 1) for name, each in measured.items()}))
 
@@ -69,14 +71,14 @@ async def service() -> AsyncIterator[Database]:
 @asynccontextmanager
 async def driver() -> AsyncIterator[Read]:
     async with service() as database:
-        yield lambda: database.driver.fetch(SQL, [ORDER])
+        yield lambda: database.pool.fetch(SQL, [ORDER])
 
 
 @asynccontextmanager
 async def statement() -> AsyncIterator[Read]:
     by_id = Statement(OrderRow, select(Order).where(Order.id == bindparam("id")))
     async with service() as database:
-        yield lambda: by_id.one(database.driver, id=ORDER)
+        yield lambda: by_id.one(database.pool, id=ORDER)
 
 
 @asynccontextmanager
@@ -90,7 +92,7 @@ async def session() -> AsyncIterator[Read]:
         yield read
 
 
-ROADS = {
+EXECUTORS = {
     "pool": pool,
     "pool_without_reset": lambda: pool(reset=nothing),
     "driver": driver,
