@@ -22,18 +22,19 @@ OF_SCHEMAS = _names("""
 # Of the generated code, as they are and as the class of a resource would hide them; of what is beside it.
 OF_ITS_CODE = _names("""
     add added again alembic annotated answer answers any api_router app asked async_client
-    async_session asyncio base base_model big_integer bindparam cacheable change changed changes
+    async_session asyncio base base_model big_integer bindparam change changed changes
     client committing_client config_dict conftest contextmanager count create create_app created_at
-    cursor date date_time datetime day decimal defaults delete dev digits driver_pool each
-    entry_points enum error errors etag factories fastapi field filters first foreign_key func get
-    given headers health httpx2 idempotent_route idempotent_session idempotent_transaction ids
+    cursor date date_time datetime day decimal defaults delete dev digits each
+    entry_points enum executor error errors etag etag_header factories fastapi field filters first
+    foreign_key func get
+    given headers health httpx2 idempotent_session idempotent_transaction ids
     if_match index insert instant iterator json json_value kind kit lifespan limit limits listing
     logs lost main mapped mapped_column metadata method middleware missing model_config models name
     new newest numeric other page pages params path precondition precondition_failed problems
-    pydantic pytest pool query read references replica response router row rows schemas
+    pydantic pytest pool query read references replica response route router row rows schemas
     second select server service service_error session sizes slug source_id sqlalchemy statement
-    status str_enum strict_bool string structlog tag tagged taken tests text timedelta title
-    transaction update updated_at uuid uuid4 uuid7 value values version violations walk wanted
+    status str_enum strict_bool string structlog tag taken tests text timedelta title
+    transaction update updated_at uuid uuid4 value values version violations walk wanted
     with_etag won
 """)
 

@@ -14,7 +14,8 @@ from chassis.database._driver import Transaction
 from chassis.database._errors import DatabaseConflict
 from chassis.database._pools import Database
 from chassis.errors import ServiceError
-from chassis.idempotency import IdempotentRoute, IdempotentSession, IdempotentTransaction
+from chassis.idempotency import IdempotentSession, IdempotentTransaction
+from chassis.routing import Route, check
 from chassis.testing import ClientFactory
 from example.main import State
 
@@ -37,7 +38,7 @@ async def effects(committed: State) -> AsyncIterator[Database]:
 @pytest.fixture(params=DEPENDENCIES)
 def routed(app: FastAPI, request: pytest.FixtureRequest) -> FastAPI:
     dependency: Any = DEPENDENCIES[request.param]
-    router = APIRouter(prefix="/effects", route_class=IdempotentRoute)
+    router = APIRouter(prefix="/effects", route_class=Route)
     refusals = iter([True])
     app.state.attempts = []
 
@@ -74,6 +75,7 @@ def routed(app: FastAPI, request: pytest.FixtureRequest) -> FastAPI:
         return name
 
     app.include_router(router)
+    check(app)
     return app
 
 

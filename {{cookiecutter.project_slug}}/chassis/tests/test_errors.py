@@ -191,9 +191,9 @@ def test_the_document_has_the_shape_that_is_sent() -> None:
     assert "Problem" not in document["components"]["schemas"]
 
 
-def test_a_shape_that_says_no_model_is_refused_at_the_start() -> None:
+def test_a_format_without_a_model_is_rejected_at_the_start() -> None:
     def careless(problem):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - As somebody may write it.
         return problem
 
-    with pytest.raises(TypeError, match="must say which pydantic model it returns"):
+    with pytest.raises(TypeError, match="annotate the pydantic model"):
         errors.install(FastAPI(), render=careless)

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from starlette.types import Message, Receive, Scope, Send
 
 from chassis.database._pools import Database
-from chassis.idempotency import ATTEMPTS, CLEANED, IdempotentSession
+from chassis.idempotency import ATTEMPTS, CLEANED
 from chassis.testing import with_state
 from example.main import State
 from tests.effects import counted, execute
@@ -187,12 +187,3 @@ async def test_who_always_loses_is_told_so_after_some_attempts(
 async def test_a_body_that_is_too_large_is_refused_with_a_key_too(calling: AsyncClient) -> None:
     answer = await calling.post("/effects/a", headers=key(), content=b"x" * 2**21)
     assert answer.status_code == 413
-
-
-async def test_a_router_without_the_class_is_a_mistake_that_says_so(app: FastAPI, state: State) -> None:
-    @app.post("/forgotten")
-    async def forgotten(session: IdempotentSession) -> None: ...
-
-    async with AsyncClient(transport=ASGITransport(with_state(app, state)), base_url="http://test") as client:
-        with pytest.raises(RuntimeError, match="route_class=IdempotentRoute"):
-            await client.post("/forgotten")

@@ -7,16 +7,15 @@ from fastapi import APIRouter, FastAPI, Response
 from httpx2 import AsyncClient
 
 from chassis.preconditions import (
-    ConditionalRoute,
     IfMatch,
     MalformedPrecondition,
     Precondition,
     PreconditionFailed,
-    cacheable,
     etag,
+    etag_header,
     parsed,
-    tagged,
 )
+from chassis.routing import Route
 from chassis.testing import ClientFactory
 from example.main import State
 
@@ -38,7 +37,7 @@ def test_lists_of_tags_are_read(value: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize("value", ["1", '"1', '"1" "2"', '"1""2"', 'w/"1"', '"1", *', '"a b"', "", ",", '"1", x'])
-def test_what_is_no_list_of_tags_is_refused(value: str) -> None:
+def test_a_malformed_list_of_tags_is_rejected(value: str) -> None:
     with pytest.raises(MalformedPrecondition):
         Precondition(value)
 
@@ -63,18 +62,18 @@ def test_another_tag_fails(value: str) -> None:
 
 @pytest.fixture
 def cup(app: FastAPI) -> FastAPI:
-    router = APIRouter(route_class=ConditionalRoute)
+    router = APIRouter(route_class=Route)
 
-    @router.get("/cup", responses=cacheable())
+    @router.get("/cup", responses=etag_header())
     async def look(response: Response) -> str:
         response.headers["ETag"] = etag(7)
         return "a cup"
 
-    @router.get("/untagged", responses=cacheable())
+    @router.get("/untagged", responses=etag_header())
     async def untagged() -> str:
         return "no tag"
 
-    @router.put("/cup", responses=tagged(200))
+    @router.put("/cup", responses=etag_header())
     async def replace(response: Response, if_match: IfMatch) -> str:
         if_match.check(7)
         response.headers["ETag"] = etag(8)

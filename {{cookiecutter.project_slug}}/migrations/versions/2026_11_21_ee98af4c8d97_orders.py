@@ -16,7 +16,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "orders",
-        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
         sa.Column("reference", sa.String(length=64), nullable=False),
         sa.Column("amount", sa.Numeric(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),

@@ -1,9 +1,9 @@
-"""The application: which features and which middleware there are."""
+"""The application: its features and its middleware."""
 
 from importlib.metadata import entry_points, metadata
 
 import structlog
-from chassis import errors, health, limits, logs
+from chassis import errors, health, limits, logs, routing
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.middleware import Middleware
@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(orders)
     app.include_router(amounts)
+    routing.check(app)
     if settings.environment != "development":
         log.warning("there is no authentication: anyone who reaches this service may use it")
     return app

@@ -1,9 +1,12 @@
 """Pages of orders: complete, stable while orders arrive, and as cheap at the end of a large table as at its start."""
 
 import os
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
+from chassis.database import Database
 from httpx2 import AsyncClient
 from sqlalchemy import text
 
@@ -52,6 +55,23 @@ async def test_orders_that_arrive_meanwhile_neither_repeat_nor_shift_a_page(clie
     await place(client, 3)
     second = (await client.get(ORDERS, params={"limit": 2, "cursor": first["next_cursor"]})).json()
     assert [order["id"] for order in first["items"] + second["items"]] == ids
+
+
+async def test_postgresqls_clock_orders_the_list(client: AsyncClient, database: Database) -> None:
+    """No worker's clock has a part in it: an order that another program inserts stands where it belongs."""
+    [first] = await place(client, 1)
+    insert = "INSERT INTO orders (reference, amount, currency, status, version) VALUES ('X-1', 1, 'EUR', 'placed', 1)"
+    async with database.transaction() as session:
+        await session.execute(text(insert))
+    [last] = await place(client, 1)
+
+    listed = (await client.get(ORDERS)).json()["items"]
+
+    assert [order["id"] for order in listed][::2] == [last, first]
+    assert listed[1]["reference"] == "X-1"
+    for order in listed:
+        made = (UUID(order["id"]).int >> 80) / 1000
+        assert abs(made - datetime.fromisoformat(order["created_at"]).timestamp()) < 1
 
 
 async def test_the_list_filters_by_status(client: AsyncClient) -> None:

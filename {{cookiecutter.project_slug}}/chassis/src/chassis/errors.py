@@ -1,11 +1,11 @@
-"""Every error as an RFC 9457 problem, or in the shape that the service gives its errors.
+"""Every error as an RFC 9457 problem, or in the service's own format.
 
-ServiceError            a feature's errors derive from it and carry their status and problem type
+ServiceError            the base of a feature's errors; a subclass has a status and a problem type
 HTTPException           the framework's: unknown path, wrong method
-RequestValidationError  400 for what is no JSON, 415 for another media type, 428 for a missing If-Match, else 422
-Exception               500 that says nothing of the inside; the server logs the traceback with the request id
+RequestValidationError  400 for malformed JSON, 415 for another media type, 428 for a missing If-Match, else 422
+Exception               500 without details; the server logs the traceback with the request id
 
-A service whose clients know another shape says so once, and its OpenAPI document follows:
+To return errors in another format, pass a function. The OpenAPI document then has its model:
 
     def render(problem: Problem) -> LegacyError: ...
 
@@ -20,11 +20,11 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from chassis import _fastapi
 from chassis.logs import request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -47,7 +47,7 @@ class Problem(BaseModel):
 
 
 class ServiceError(Exception):
-    """An error that a client may see: subclasses say how, the message becomes the problem's `detail`."""
+    """An error for the client. A subclass has the status and the type; the message becomes the problem's `detail`."""
 
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "internal-server-error"
@@ -114,17 +114,16 @@ def _shape(request: Request) -> _Shape:
 
 
 def install(app: FastAPI, *, render: Callable[[Problem], BaseModel] = _unchanged, media_type: str = MEDIA_TYPE) -> None:
-    """Answer all errors of `app`, those of the middleware too, and say so in its OpenAPI document.
+    """Handle all errors of `app`, those of its middleware too, and document them.
 
-    `render` makes of a problem what goes to the client; the document has the model that it says it returns. What the
-    server refuses before there is a request that an application could see stays a problem: a head that is too large,
-    late or malformed.
+    `render` turns a problem into the model that the client gets; its return type is documented. The server itself
+    rejects a request whose head is too large, late or malformed, always with a problem.
     """
     model = get_type_hints(render).get("return")
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        raise TypeError("`render` must say which pydantic model it returns: def render(problem: Problem) -> MyError")
+        raise TypeError("annotate the pydantic model that `render` returns: def render(problem: Problem) -> MyError")
     app.state.error_shape = _Shape(render, model, media_type)
-    app.exception_handler(ServiceError)(answer)
+    app.exception_handler(ServiceError)(_service_error)
     app.exception_handler(HTTPException)(_http_exception)
     app.exception_handler(RequestValidationError)(_validation_error)
     app.exception_handler(Exception)(_unexpected)
@@ -149,14 +148,14 @@ def _document(app: FastAPI, shape: _Shape) -> None:
 
 
 def _reshape(operation: dict[str, Any], shape: _Shape) -> None:
-    """Routes are documented when they are defined, which is before anybody says what their errors look like."""
+    """Change the documented errors: `problems` has documented them before `install` had its format."""
     for response in operation.get("responses", {}).values():
         if response.get("content", {}).pop(MEDIA_TYPE, None):
             schema = {"$ref": f"#/components/schemas/{shape.model.__name__}"}
             response["content"][shape.media_type] = {"schema": schema}
 
 
-async def answer(request: Request, error: ServiceError) -> Response:
+async def _service_error(request: Request, error: ServiceError) -> Response:
     return problem_response(
         status=error.status,
         slug=error.slug,
@@ -185,9 +184,9 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed_methods(request: Request) -> set[str]:
-    """The methods of every route with this path; Starlette names those of the first alone."""
+    """Return the methods of all routes with this path; Starlette returns those of the first."""
     methods: set[str] = set()
-    for route in iter_route_contexts(request.app.routes):
+    for route in _fastapi.routes(request.app.routes):
         match, _ = route.matches(request.scope)
         if match != Match.NONE:
             methods |= route.methods or set()
@@ -201,13 +200,13 @@ async def _validation_error(request: Request, error: RequestValidationError) -> 
         return problem_response(
             status=400, slug="malformed-json", title="Malformed JSON", detail=detail, request=request
         )
-    if isinstance(error.body, bytes):  # FastAPI leaves the body unparsed when its media type is not JSON.
+    if isinstance(error.body, bytes):  # FastAPI does not parse a body of another media type.
         phrase = HTTPStatus.UNSUPPORTED_MEDIA_TYPE.phrase
         detail = "Send application/json"
         return problem_response(status=415, slug="unsupported-media-type", title=phrase, detail=detail, request=request)
     if any(each["loc"] == ("header", "If-Match") for each in error.errors()):
         phrase = HTTPStatus.PRECONDITION_REQUIRED.phrase
-        detail = "Send the ETag that you have read as If-Match"
+        detail = "Send the last ETag as If-Match"
         return problem_response(status=428, slug="precondition-required", title=phrase, detail=detail, request=request)
     fields = [
         FieldProblem(pointer=_pointer(each["loc"]), detail=each["msg"].removeprefix("Value error, "))
@@ -221,7 +220,7 @@ def _pointer(location: Sequence[int | str]) -> str:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    del error  # Raised again by Starlette, and logged by the server.
+    del error  # Starlette raises it again, and the server logs it.
     headers = {"X-Request-ID": current} if (current := request_id.get()) else None
     title = ServiceError.title
     return problem_response(status=500, slug=ServiceError.slug, title=title, request=request, headers=headers)

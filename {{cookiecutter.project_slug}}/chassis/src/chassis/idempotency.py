@@ -1,22 +1,27 @@
-"""Requests that may be sent again: by a client that got no answer, or by us after a conflict in the database.
+"""Requests that may run twice: the client repeats one without a response, or we repeat one after a conflict.
 
-`IdempotentSession` is for a route whose one effect is what it writes to its session, and `IdempotentTransaction` for
-one that writes by compiled statements:
+Take `IdempotentSession` in a route whose only effect is what it writes to its session, or `IdempotentTransaction` in
+one that writes with compiled statements:
 
-    router = APIRouter(prefix="/v1/orders", route_class=IdempotentRoute)
+    router = APIRouter(prefix="/v1/orders", route_class=Route)
 
     @router.post("", status_code=201)
     async def place_order(new: OrderCreate, session: IdempotentSession) -> OrderRead: ...
 
-A client may send an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), which is a UUID. The answer is
-stored in the transaction that has the effect, so that there are both or neither, and sent again to the same request
-with the same key. An error has no effect: it is not stored, and the next attempt may do better.
+A client may send an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), which is a UUID. The response is
+stored in the transaction that has the effect, so either both are committed or neither. The same request with the same
+key gets the stored response. An error has no effect and is not stored, so the client may retry it.
+
+The key is looked up when FastAPI resolves the dependency. Dependencies of the router run before, so a guard that
+rejects a request also rejects its repetition.
 """
 
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -32,12 +37,11 @@ from chassis.database._errors import DatabaseConflict
 from chassis.database._pools import Base, Database
 from chassis.database._statements import Executor, Statement
 from chassis.errors import ServiceError
-from chassis.preconditions import ConditionalRoute, Handler
 
 HEADER = "Idempotency-Key"
 ATTEMPTS = 3
 BACKOFF = 0.02  # Seconds at most before the second attempt, and twice as long before each next.
-CLEANED = 10  # Expired answers that each new one removes at most, so that the table cannot grow without end.
+CLEANED = 10  # Each new response deletes up to this many that have expired, so the table stays bounded.
 
 
 class MalformedKey(ServiceError):
@@ -49,18 +53,18 @@ class MalformedKey(ServiceError):
 class KeyInUse(ServiceError):
     status = 409
     slug = "idempotency-key-in-use"
-    title = "A request with this Idempotency-Key is still at work"
+    title = "A request with this Idempotency-Key is still running"
     headers: ClassVar = {"Retry-After": "1"}
 
 
 class KeyReused(ServiceError):
     status = 422
     slug = "idempotency-key-reused"
-    title = "This Idempotency-Key belongs to another request"
+    title = "This Idempotency-Key was used for another request"
 
 
-# `status` and what follows are NULL only inside the transaction that is about to answer.
-KEPT = Table(
+# `status` and the columns after it are NULL only inside the transaction that is about to respond.
+STORED = Table(
     "idempotency_keys",
     Base.metadata,
     Column("key", Uuid, primary_key=True),
@@ -72,41 +76,58 @@ KEPT = Table(
 )
 
 
-class IdempotentRoute(ConditionalRoute):
-    def get_route_handler(self) -> Handler:
-        handle = super().get_route_handler()
-        calls = [dependency.call for dependency in self.dependant.dependencies]
-        if _session not in calls and _transaction not in calls:
-            return handle
-
-        async def in_one_transaction(request: Request) -> Response:
-            return await _repeated(lambda: _once(request, handle, with_session=_session in calls))
-
-        return in_one_transaction
+type Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-async def _repeated(attempt: Callable[[], Awaitable[Response]]) -> Response:
-    """Run it again when it lost against another transaction, in the time of the request's deadline."""
+class Replayed(Exception):
+    """Ends the route with the stored response."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+@dataclass
+class Attempt:
+    """One run of a route, and the transaction that a dependency has opened for it."""
+
+    request: Request
+    stack: AsyncExitStack
+    transaction: AsyncSession | Transaction | None = None
+    key: UUID | None = None
+
+    async def begin[T: (AsyncSession, Transaction)](self, transaction: AbstractAsyncContextManager[T]) -> T:
+        """Open the transaction and claim the request's key; raises Replayed if there is a stored response."""
+        self.key = _key(self.request)
+        fingerprint = await _fingerprint(self.request) if self.key else b""
+        opened = self.transaction = await self.stack.enter_async_context(transaction)
+        expiry = _database(self.request).settings.idempotency_expiry
+        if self.key and not await _claim(opened, self.key, fingerprint, expiry):
+            raise Replayed(await _stored(opened, self.key, fingerprint))
+        return opened
+
+
+async def run(request: Request, handle: Handler) -> Response:
+    """Run a route. One that has lost against another transaction runs again, within the request's deadline."""
     for number in range(1, ATTEMPTS):
         try:
-            return await attempt()
+            return await _attempt(request, handle)
         except DatabaseConflict:
+            if request.state.attempt.transaction is None:
+                raise  # The route has a transaction of another kind, and perhaps effects outside of it.
             await asyncio.sleep(random.uniform(0, BACKOFF * 2**number))  # noqa: S311 - Jitter.
-    return await attempt()
+    return await _attempt(request, handle)
 
 
-async def _once(request: Request, handle: Handler, *, with_session: bool) -> Response:
-    key = _key(request)
-    fingerprint = await _fingerprint(request) if key else b""
-    database: Database = request.state.database
-    async with database.transaction() if with_session else database.pool.transaction() as transaction:
-        request.state.transaction = transaction
-        if not key:
-            return await handle(request)
-        if not await _claim(transaction, key, fingerprint, database.settings.idempotency_expiry):
-            return await _kept(transaction, key, fingerprint)
-        response = await handle(request)
-        await _keep(transaction, key, response)
+async def _attempt(request: Request, handle: Handler) -> Response:
+    async with AsyncExitStack() as stack:
+        attempt = request.state.attempt = Attempt(request, stack)
+        try:
+            response = await handle(request)
+        except Replayed as replayed:
+            return replayed.response
+        if attempt.key and attempt.transaction is not None:
+            await _store(attempt.transaction, attempt.key, response)
         return response
 
 
@@ -131,53 +152,53 @@ async def _fingerprint(request: Request) -> bytes:
 
 
 async def _claim(on: Executor, key: UUID, fingerprint: bytes, expiry: int) -> bool:
-    """Take the key for this transaction, unless another has it or an answer is kept."""
+    """Take the key for this transaction; false if another transaction has it or a response is stored."""
     lock = int.from_bytes(key.bytes[8:], signed=True)
     claimed = await _CLAIM.one_or_none(on, key=key, fingerprint=fingerprint, expiry=expiry, lock=lock)
     return claimed is not None
 
 
-async def _kept(on: Executor, key: UUID, fingerprint: bytes) -> Response:
-    kept = await _KEPT.one_or_none(on, key=key)
-    if kept is None:
+async def _stored(on: Executor, key: UUID, fingerprint: bytes) -> Response:
+    stored = await _STORED.one_or_none(on, key=key)
+    if stored is None:
         raise KeyInUse
-    if kept.fingerprint != fingerprint:
-        raise KeyReused("Its method, path or body was different")
-    response = Response(kept.body, kept.status, {"Idempotent-Replayed": "true"})
-    for name, value in kept.headers:
+    if stored.fingerprint != fingerprint:
+        raise KeyReused("The first request had another method, path or body")
+    response = Response(stored.body, stored.status, {"Idempotent-Replayed": "true"})
+    for name, value in stored.headers:
         response.headers.append(name, value)
     return response
 
 
-async def _keep(on: Executor, key: UUID, response: Response) -> None:
+async def _store(on: Executor, key: UUID, response: Response) -> None:
     headers = [[name, value] for name, value in response.headers.items() if name != "content-length"]
-    answer = {"status": response.status_code, "headers": headers, "body": bytes(response.body)}
-    await _KEEP.one(on, key=key, cleaned=CLEANED, **answer)
+    values = {"status": response.status_code, "headers": headers, "body": bytes(response.body)}
+    await _STORE.one(on, key=key, cleaned=CLEANED, **values)
 
 
-class _Answer(BaseModel):
+class _StoredResponse(BaseModel):
     fingerprint: bytes
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
 
-_KEPT = Statement(_Answer, select(KEPT).where(KEPT.c.key == bindparam("key")))
-# The lock ends with the transaction. Without it the INSERT would wait for the other one, and hold a connection.
+_STORED = Statement(_StoredResponse, select(STORED).where(STORED.c.key == bindparam("key")))
+# The lock ends with the transaction. Without it the INSERT would wait for the other transaction and hold a connection.
 _CLAIM = Statement(
     UUID,
     text("""
-        INSERT INTO idempotency_keys AS kept (key, fingerprint, expires_at)
+        INSERT INTO idempotency_keys AS stored (key, fingerprint, expires_at)
         SELECT CAST(:key AS uuid), CAST(:fingerprint AS bytea), now() + make_interval(secs => :expiry)
         WHERE pg_try_advisory_xact_lock(:lock)
         ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, expires_at = excluded.expires_at
-        WHERE kept.expires_at <= now()
+        WHERE stored.expires_at <= now()
         RETURNING key
     """)
     .bindparams(bindparam("expiry", type_=Float), bindparam("lock", type_=BigInteger))
     .columns(key=Uuid),
 )
-_KEEP = Statement(
+_STORE = Statement(
     int,
     text("""
         WITH cleaned AS (
@@ -196,26 +217,31 @@ _KEEP = Statement(
 
 _Key = Annotated[
     str | None,
-    Header(alias=HEADER, description="A UUID; the same request with the same key has its effect once"),
+    Header(alias=HEADER, description="A UUID. Repetitions with the same key have no further effect"),
     WithJsonSchema({"type": "string", "format": "uuid"}),
 ]
 
 
 async def _session(request: Request, _key: _Key = None) -> AsyncSession:
-    session: AsyncSession = _of_the_route(request)
-    return session
+    return await _current(request).begin(_database(request).transaction())
 
 
 async def _transaction(request: Request, _key: _Key = None) -> Transaction:
-    transaction: Transaction = _of_the_route(request)
-    return transaction
+    return await _current(request).begin(_database(request).pool.transaction())
 
 
-def _of_the_route(request: Request) -> Any:
-    if not hasattr(request.state, "transaction"):
-        raise RuntimeError("idempotent dependencies need APIRouter(route_class=IdempotentRoute)")
-    return request.state.transaction
+def _current(request: Request) -> Attempt:
+    attempt: Attempt | None = getattr(request.state, "attempt", None)
+    if attempt is None:  # `chassis.routing.check` finds it when the application starts.
+        raise RuntimeError("idempotent dependencies need APIRouter(route_class=Route) of chassis.routing")
+    return attempt
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.state.database
+    return database
 
 
 IdempotentSession = Annotated[AsyncSession, Depends(_session)]
 IdempotentTransaction = Annotated[Transaction, Depends(_transaction)]
+DEPENDENCIES = {"IdempotentSession": _session, "IdempotentTransaction": _transaction}

@@ -110,8 +110,8 @@ def blocks(database: Database) -> dict[str, Block]:
 EXECUTORS = ["driver", "transaction", "session", "reading"]
 
 
-async def on(database: Database, executor: str, statement: Statement[Any], **values: Any) -> list[Any]:
-    async with blocks(database)[executor]() as executor:
+async def on(database: Database, kind: str, statement: Statement[Any], **values: Any) -> list[Any]:
+    async with blocks(database)[kind]() as executor:
         return await statement.all(executor, **values)
 
 

@@ -24,7 +24,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.database._driver import DriverPool
 from chassis.database._pools import Database
-from chassis.database._statements import Query, Statement, among
+from chassis.database._sqlalchemy import Query
+from chassis.database._statements import Statement, among
 
 numbers = itertools.count(1)
 
@@ -51,6 +52,16 @@ class ThingRow(BaseModel):
     changes: int
     touched: str | None
     seen: int | None
+
+
+class Owner(Local):
+    __tablename__ = "owners"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Named(BaseModel):
+    id: int
 
 
 class Short(BaseModel):
@@ -185,8 +196,11 @@ async def test_every_text_has_what_was_compiled_and_nothing_else() -> None:
         (Short, select(Thing.kind), {}, "no column for: identifier"),
         (int, select(Thing.id), {"kind": Thing.kind == bindparam("another")}, "its own name: kind"),
         (int, select(Thing.id), {"kind": Thing.kind == "plain"}, "its own name: kind"),
-        (int, select(Thing.id, Thing.kind), {}, "2 columns"),
-        (int, delete(Thing), {}, "0 columns"),
+        (int, select(Thing.id, Thing.kind), {}, "2 columns: give a pydantic model"),
+        (int, delete(Thing), {}, r"no columns: add \.returning\(\.\.\.\)"),
+        (ThingRow, insert(Thing).values(id=1), {}, r"no columns: add \.returning\(\.\.\.\)"),
+        (Named, select(Thing, Owner), {}, r"two columns have the name id: .* \.label\(\.\.\.\)"),
+        (Named, insert(Thing).values(id=1).returning(Thing.id, Owner.id), {}, "two columns have the name id"),
         (int, insert(Thing).values(id=1).returning(Thing.id), {"id": Thing.id == bindparam("id")}, "takes filters"),
         (int, text("SELECT 1 AS one").columns(one=Integer), {"id": Thing.id == bindparam("id")}, "takes filters"),
         (int, update(Thing).values(nothing=1).returning(Thing.id), {}, "nothing"),

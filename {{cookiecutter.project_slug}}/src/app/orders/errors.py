@@ -16,4 +16,4 @@ class OrderExists(ServiceError):
 class IllegalTransition(ServiceError):
     status = 409
     slug = "illegal-transition"
-    title = "The order's status does not allow this"
+    title = "The order's status does not allow this change"

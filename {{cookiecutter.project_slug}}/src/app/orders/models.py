@@ -6,7 +6,6 @@ from uuid import UUID
 from chassis.database import Base
 from sqlalchemy import CheckConstraint, DateTime, Enum, Index, Numeric, String, func
 from sqlalchemy.orm import Mapped, mapped_column
-from uuid_utils.compat import uuid7
 
 
 class OrderStatus(StrEnum):
@@ -21,10 +20,11 @@ class Order(Base):
     __tablename__ = "orders"
     __table_args__ = (
         CheckConstraint("amount >= 0", name="amount_not_negative"),
-        Index(None, "status", "id"),  # Serves a page of one status; the primary key serves a page of all.
+        Index(None, "status", "id"),  # For pages of one status; the primary key is for pages of all.
     )
-    # Version 7 begins with the time: new rows go to the end of the index, and the newest come first by id.
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    # A UUIDv7 begins with the time, so the ids sort by age. PostgreSQL's clock makes them, as it makes `created_at`,
+    # because the clocks of workers differ. Before PostgreSQL 18, use `default=uuid7` of the package uuid-utils.
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
     reference: Mapped[str] = mapped_column(String(64), unique=True)
     # Without a scale, NUMERIC keeps the decimals as given: 12.50 stays 12.50.
     amount: Mapped[Decimal] = mapped_column(Numeric)
@@ -33,7 +33,7 @@ class Order(Base):
         Enum(
             OrderStatus,
             name="known_status",
-            native_enum=False,  # A check constraint: simpler to change than a type of PostgreSQL's.
+            native_enum=False,  # A check constraint is simpler to change than a type of PostgreSQL's.
             create_constraint=True,
             length=16,
             values_callable=lambda kind: [each.value for each in kind],
@@ -46,5 +46,5 @@ class Order(Base):
     )
     version: Mapped[int] = mapped_column(default=1)
 
-    # An UPDATE or DELETE of another version than was read misses, and an UPDATE brings `updated_at` back with it.
+    # An UPDATE or DELETE matches only the version that was read. An UPDATE returns the new `updated_at`.
     __mapper_args__ = {"version_id_col": version, "eager_defaults": True}  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""What may happen to an order. No function commits: the session's dependency does, before the response is sent."""
+"""The rules of orders. No function commits: the dependencies do, before the response is sent."""
 
 from uuid import UUID
 
@@ -52,14 +52,14 @@ async def newest(executor: Executor, *, status: OrderStatus | None, before: UUID
     return await _NEWEST.all(executor, status=status, before=before, limit=limit)
 
 
-async def change_status(session: AsyncSession, order_id: UUID, status: OrderStatus, if_match: Precondition) -> Order:
+async def change_status(session: AsyncSession, order_id: UUID, status: OrderStatus, if_match: Precondition) -> OrderRow:
     order = await _loaded(session, order_id)
     if_match.check(order.version)
     if status not in TRANSITIONS[order.status]:
         raise IllegalTransition(f"An order that is {order.status} cannot become {status}")
     order.status = status
     await session.flush()
-    return order
+    return OrderRow.model_validate(order)
 
 
 async def delete(session: AsyncSession, order_id: UUID, if_match: Precondition) -> None:

@@ -1,25 +1,25 @@
-"""PostgreSQL: the pools of a worker, compiled statements, and what a route takes to use them.
+"""PostgreSQL: the pools of a worker, compiled statements, and the dependencies of routes.
 
-A route takes one of these. None takes a connection from the pool before its first statement.
+A route takes one of these. None takes a connection before its first statement.
 
-    Pool             for compiled statements (`Statement`), each by itself: a sixth of what a session costs
-    ReplicaPool      the same on the read replica, where there is one: what it returns may be a moment old
-    Session           a transaction that commits before the response is sent: a failing commit is an error, not a 200
+    Pool              runs compiled statements (`Statement`) one by one, in a sixth of a session's time
+    ReplicaPool       the same on the read replica, if there is one; its rows may be a moment old
+    Session           a transaction that commits before the response is sent, so a failed commit is an error response
     ReadSession       reads without a transaction, which saves the round trips of BEGIN and ROLLBACK
-    StreamingSession  a transaction that lasts until the response has been read; holds its connection for all that time
+    StreamingSession  a transaction that holds its connection until the response has been sent
 
-Of chassis.idempotency, for a request that a client or we ourselves may repeat:
+From chassis.idempotency, for a request that the client or the chassis may repeat:
 
     IdempotentSession      as Session
     IdempotentTransaction  the same for compiled statements
 
-What is wrong with the database leaves here as a ServiceError:
+The errors, all ServiceErrors:
 
-    DatabaseUnavailable    503: away, full, starting, failing over; a fresh connection may do better in a moment
-     └─ DatabaseConflict   503: lost against another transaction; an `IdempotentSession` tries again by itself first
-    StillReferenced        409: a row that others refer to cannot be deleted
-    DatabaseTimeout        504: a statement ran out of time
-    Unstorable             422: a backstop for what a schema let through
+    DatabaseUnavailable    503: away, full, starting, failing over; a retry may succeed
+     └─ DatabaseConflict   503: lost against another transaction; chassis.idempotency retries it first
+    StillReferenced        409: a DELETE of a row that others reference
+    DatabaseTimeout        504: a statement exceeded its timeout
+    Unstorable             422: PostgreSQL rejected a value that the schema had accepted
 """
 
 from chassis.database._budget import available as connections_available
@@ -44,7 +44,7 @@ from chassis.database._pools import (
     create_engine,
 )
 from chassis.database._settings import DatabaseSettings
-from chassis.database._statements import Executor, Query, Statement, among
+from chassis.database._statements import Executor, Statement, among
 
 __all__ = [
     "Base",
@@ -56,7 +56,6 @@ __all__ = [
     "DatabaseUnavailable",
     "DriverPool",
     "Executor",
-    "Query",
     "ReadSession",
     "Pool",
     "ReplicaPool",

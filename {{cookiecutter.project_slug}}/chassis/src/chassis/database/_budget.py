@@ -1,4 +1,4 @@
-"""Whether PostgreSQL has as many connections as all workers of all replicas together may open."""
+"""Compares the connections of all workers of all replicas with those that PostgreSQL allows."""
 
 from contextlib import suppress
 
@@ -7,8 +7,8 @@ import structlog
 
 log = structlog.stdlib.get_logger("chassis.database")
 
-# What is kept for superusers and for `pg_use_reserved_connections` (since PostgreSQL 16) is not for us; a role and a
-# database may have limits of their own. LEAST passes over NULL.
+# Some connections are reserved for superusers and `pg_use_reserved_connections` (since PostgreSQL 16). A role and a
+# database may have limits of their own. LEAST ignores NULL.
 _AVAILABLE = """
     SELECT least(
         current_setting('max_connections')::int
@@ -26,8 +26,8 @@ async def available(connection: asyncpg.Connection) -> int:
 
 
 async def warn(connection: asyncpg.Connection, wanted: int) -> None:
-    """Log it if `wanted` connections are more than there are: some requests will get 503 at the worst time."""
-    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # A statement will meet it again.
+    """Log a warning if there are fewer than `wanted` connections: under load some requests would get 503."""
+    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # The next statement raises it again.
         count = await available(connection)
         if wanted <= count:
             return

@@ -1,7 +1,6 @@
-"""asyncpg's connections out of the engine's pool, for compiled statements (_statements.py).
+"""The executors of compiled statements (_statements.py): asyncpg's connections from the engine's pool.
 
-There is one pool and one budget for both executors: the session takes its connections from the same. What the driver raises
-leaves here as one of the errors of _errors.py.
+Sessions take their connections from the same pool. The driver's errors become those of _errors.py.
 """
 
 import asyncio
@@ -10,16 +9,15 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, cast
 
 import asyncpg
-from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.pool import PoolProxiedConnection
 
 from chassis.database._errors import DatabaseUnavailable, translated, translated_driver
+from chassis.database._sqlalchemy import idle_connection, invalidate
 
 
 class Transaction:
-    """Statements that take effect together or not at all; the first one takes the connection and begins."""
+    """Statements that commit together or not at all. The first one takes a connection and begins."""
 
     def __init__(self, pool: "DriverPool", stack: AsyncExitStack) -> None:
         self._pool = pool
@@ -27,7 +25,7 @@ class Transaction:
         self._turn = asyncio.Lock()
         self._connection: asyncpg.Connection | None = None
         self.over = ""
-        """Why there can be no more statements."""
+        """Why this transaction takes no more statements; empty while it does."""
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
         async with self._turn:
@@ -47,7 +45,7 @@ class DriverPool:
         self._engine = engine
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[asyncpg.Record]:
-        """Run a statement by itself. No connection is held before or after it."""
+        """Run one statement. It holds a connection only while it runs."""
         pooled = await self.take()
         try:
             return await _fetch(_driver(pooled), sql, values)
@@ -64,7 +62,7 @@ class DriverPool:
             transaction = Transaction(self, stack)
             try:
                 yield transaction
-                if transaction.over:  # PostgreSQL would take the COMMIT, and roll back without a word.
+                if transaction.over:  # PostgreSQL would accept the COMMIT and roll back without an error.
                     raise RuntimeError(transaction.over)
             finally:
                 transaction.over = transaction.over or "this transaction has ended"
@@ -87,11 +85,9 @@ class DriverPool:
             pooled.close()
 
     async def take(self) -> PoolProxiedConnection:
-        """Take a connection out of the pool: an idle one at once, or else as the session does."""
-        if cast("QueuePool", self._engine.pool).checkedin():
-            # An idle one that was found broken is made anew, which takes a greenlet and a while.
-            with suppress(MissingGreenlet):
-                return self._engine.sync_engine.raw_connection()
+        """Take a connection from the pool; wait for one, or connect, if none is idle."""
+        if idle := idle_connection(self._engine):
+            return idle
         with translated():
             return await self._engine.raw_connection()
 
@@ -107,14 +103,14 @@ def _driver(pooled: PoolProxiedConnection) -> asyncpg.Connection:
 
 
 async def _give_up(pooled: PoolProxiedConnection, error: BaseException, transaction: Any = None) -> None:
-    """Roll back, and close a connection that nobody can use again: a lost one, or one that may still be at work."""
+    """Roll back, and close the connection if it is lost or may still run a query."""
     sound = isinstance(error, Exception) and type(error) is not DatabaseUnavailable
     try:
         if transaction and sound:
-            sound = False  # Unless it is rolled back: its BEGIN or COMMIT may have failed, or this does.
+            sound = False  # Until the rollback has succeeded.
             with suppress(Exception):
                 await transaction.rollback()
                 sound = True
     finally:
         if not sound:
-            await greenlet_spawn(pooled.invalidate)  # It cancels the query, too.
+            await invalidate(pooled)

@@ -1,7 +1,6 @@
-"""What a failing database means to a client: the one place that knows the shapes in which it fails.
+"""Maps the errors of PostgreSQL, asyncpg and SQLAlchemy to responses.
 
-Other violated constraints stay SQLAlchemy's `IntegrityError`, because only the feature knows what they mean:
-`violations`.
+A violated constraint stays an `IntegrityError`, because only the feature knows its meaning: see `violations`.
 """
 
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ class DatabaseUnavailable(ServiceError):
 
 
 class DatabaseConflict(DatabaseUnavailable):
-    title = "The database is busy with conflicting changes"
+    title = "Another request changed the same data"
 
 
 class DatabaseTimeout(ServiceError):
@@ -40,51 +39,51 @@ class DatabaseTimeout(ServiceError):
 class StillReferenced(ServiceError):
     status = 409
     slug = "still-referenced"
-    title = "Others refer to it"
+    title = "Other records refer to it"
 
 
 class Unstorable(ServiceError):
     status = 422
     slug = "unstorable-value"
-    title = "A value cannot be stored"
+    title = "The database cannot store a value"
 
 
 # By error code, or the start of one: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _STATES: dict[str, type[ServiceError]] = {
-    "08": DatabaseUnavailable,  # Connection exception; also all that PgBouncer itself has to say.
-    "25006": DatabaseUnavailable,  # Read-only transaction: a replica, or a failover under way.
+    "08": DatabaseUnavailable,  # Connection exception; also PgBouncer's own errors.
+    "25006": DatabaseUnavailable,  # Read-only transaction: a replica, or a failover in progress.
     "40001": DatabaseConflict,  # Serialization failure; on a replica, a conflict with recovery.
     "40P01": DatabaseConflict,  # Deadlock.
     "53": DatabaseUnavailable,  # Insufficient resources: connections, memory, disk.
     "55P03": DatabaseUnavailable,  # Lock not available.
     "57014": DatabaseTimeout,  # Query cancelled, by the statement timeout.
     "57P": DatabaseUnavailable,  # Shutdown, crash, start, database dropped, idle session ended.
-    "58": DatabaseUnavailable,  # The operating system under it fails.
+    "58": DatabaseUnavailable,  # The operating system fails.
     "22001": Unstorable,  # Text too long.
     "22003": Unstorable,  # Number out of range.
     "22008": Unstorable,  # Date or time out of range.
-    "22021": Unstorable,  # No such character in the encoding: NUL.
+    "22021": Unstorable,  # A character that the encoding does not have: NUL.
     "22P05": Unstorable,  # As 22021, within JSON.
 }
-_REFERENCED = ("23001", "23503")  # Of RESTRICT, from PostgreSQL 18 on, and of every other foreign key.
-# The server has ended the connection, or its whole pool leads to a server that can no longer write.
+_REFERENCED = ("23001", "23503")  # RESTRICT, since PostgreSQL 18; every other foreign key.
+# The server has closed the connection, or the whole pool is connected to a server that can no longer write.
 _FRESH_CONNECTION = ("08", "25006", "57P")
 
 
 def translate(context: ExceptionContext) -> BaseException | None:
-    """Replace the errors that speak of the database's condition; SQLAlchemy raises what this returns."""
+    """Return the error to raise instead, for the errors of the tables above; SQLAlchemy calls this."""
     original = context.original_exception
     if not isinstance(original, Exception):
-        return None  # A cancelled request, whose deadline must not become another error.
+        return None  # A cancelled request: its deadline must stay the cause.
     meaning = _meaning(original, disconnected=context.is_disconnect)
     if isinstance(original, OSError) or _sqlstate(original).startswith(_FRESH_CONNECTION):
-        context.is_disconnect = True  # SQLAlchemy often cannot see it yet, and would keep the connection.
+        context.is_disconnect = True  # SQLAlchemy often cannot see it yet and would keep the connection.
     return meaning
 
 
 @contextmanager
 def translated_driver(connection: asyncpg.Connection) -> Iterator[None]:
-    """Replace them where the driver is used without SQLAlchemy, and around nothing else."""
+    """Do the same where the driver runs without SQLAlchemy. Put nothing else into the block."""
     try:
         yield
     except Exception as error:
@@ -110,21 +109,21 @@ def _kind(error: Exception, *, disconnected: bool) -> type[ServiceError] | None:
         if state := _STATES.get(_sqlstate(error)[:length]):
             return state
     if isinstance(error, TimeoutError) and error.errno is None:
-        return DatabaseTimeout  # asyncpg's own timer, and not the network's ETIMEDOUT.
+        return DatabaseTimeout  # asyncpg's own timer; the network's ETIMEDOUT has an errno.
     if disconnected or isinstance(error, OSError):
         return DatabaseUnavailable
     cause = error.__cause__ if isinstance(error, EmulatedDBAPIException) else error
     if _sqlstate(error) in _REFERENCED and getattr(cause, "query", "").lstrip().startswith("DELETE"):
-        return StillReferenced  # The feature whose row it is need not know who refers to it.
+        return StillReferenced
     if isinstance(cause, asyncpg.InvalidCachedStatementError):
-        return DatabaseConflict  # A migration changed the table; the statement is prepared anew next time.
-    # asyncpg could not encode a parameter: PostgreSQL has not seen it.
+        return DatabaseConflict  # A migration changed the table; the next attempt prepares the statement again.
+    # asyncpg could not encode a parameter.
     return Unstorable if isinstance(cause, asyncpg.DataError | UnicodeEncodeError) else None
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Replace what SQLAlchemy raises by itself, and not for the database."""
+    """Do the same for the errors that SQLAlchemy raises by itself."""
     try:
         yield
     except PoolTimeoutError as error:

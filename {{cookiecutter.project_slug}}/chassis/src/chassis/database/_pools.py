@@ -1,7 +1,7 @@
-"""The engine and its pools, and what a route takes to use them: see the package's docstring."""
+"""The engine, its pools, and the dependencies of routes: see the package's docstring."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, cast
@@ -19,13 +19,14 @@ from chassis.database import _budget
 from chassis.database._driver import DriverPool
 from chassis.database._errors import DatabaseUnavailable, translate, translated
 from chassis.database._settings import DatabaseSettings
+from chassis.database._sqlalchemy import Connector
 from chassis.errors import ServiceError
 
 log = structlog.stdlib.get_logger("chassis.database")
 
 
 class Base(DeclarativeBase):
-    # Constraints need names that migrations and error handling can refer to.
+    # Migrations and `violations` refer to constraints by these names.
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -39,21 +40,21 @@ class Base(DeclarativeBase):
 
 @dataclass(frozen=True)
 class Database:
-    """The pools of one worker. `open` makes them without connecting: a service starts while its database is down."""
+    """The pools of one worker. `open` does not connect, so a service starts while its database is down."""
 
     settings: DatabaseSettings
     engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
     read_sessions: async_sessionmaker[AsyncSession]
     pool: DriverPool
-    """The engine's pool without the session, for compiled statements."""
+    """The engine's pool, for compiled statements without a session."""
     replica_pool: DriverPool
-    """The same on the read replica, if there is one."""
+    """The same on the read replica, or `pool` if there is none."""
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: DatabaseSettings, *, workers: int = 1) -> AsyncIterator[Self]:
-        """Make the pools of one of so many workers."""
+        """Make the pools of one worker; `workers` is how many there are, for the check of the connections."""
         async with AsyncExitStack() as stack:
             engine = await stack.enter_async_context(_engine(settings, workers))
             replica = engine
@@ -74,16 +75,16 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """Read; nothing is held after the block, so that slow work behind it costs no connection."""
+        """Read without a transaction. The block's end returns the connection, so slow code after it holds none."""
         with translated():
             async with self.read_sessions() as session:
                 yield session
 
     async def state(self, *, within: float) -> Literal["ok", "busy", "unavailable"]:
-        """One word for `/readyz`, after at most `within` seconds: ok, busy, or unavailable.
+        """Return the database's state for `/readyz`, after at most `within` seconds.
 
-        A full pool is `busy` and no failure: the database works, and a replica that leaves the load balancer because
-        it has much to do pushes its load onto the next.
+        A full pool is `busy`, which keeps the service ready: if a busy replica left the load balancer, the others would
+        get its load.
         """
         pool = cast("QueuePool", self.engine.pool)
         if pool.checkedout() >= pool.size():
@@ -108,15 +109,15 @@ async def _engine(settings: DatabaseSettings, workers: int) -> AsyncIterator[Asy
 
 
 def create_engine(settings: DatabaseSettings, workers: int = 0, **options: Any) -> AsyncEngine:
-    """Make an engine that raises the errors of _errors.py."""
-    arguments: dict[str, Any] = {"async_creator_fn": _Connect(settings, workers)}
+    """Make an engine that raises the errors of _errors.py. `workers` is 0 where nothing compares the connections."""
+    arguments: dict[str, Any] = {"async_creator_fn": Connector(_Connections(settings, workers).connect)}
     if settings.pgbouncer:
-        # Unnamed statements leave nothing behind in a server's connection that another client gets next.
+        # Unnamed statements leave nothing behind in a server connection, which another client gets next.
         arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
     engine = create_async_engine(
         "postgresql+asyncpg://",
         connect_args=arguments,
-        hide_parameters=True,  # A statement's values may be personal or secret, and errors end in logs.
+        hide_parameters=True,  # A statement's values may be personal or secret, and errors are logged.
         **options,
     )
     event.listen(engine.sync_engine, "handle_error", translate)
@@ -125,47 +126,39 @@ def create_engine(settings: DatabaseSettings, workers: int = 0, **options: Any) 
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
-    """Have the pool replace a connection that the server closed while it was idle: a ping that costs no round trip."""
+    """Have the pool replace a connection that the server has closed. Unlike a ping, this costs no round trip."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
 
 
-class _Connect:
-    """Make the connections of a pool; the first one compares what all pools may hold with what the server has."""
+class _Connections:
+    """Connects for a pool. The first connection compares the size of all pools with what the server allows."""
 
     def __init__(self, settings: DatabaseSettings, workers: int) -> None:
         self.dsn = settings.url.get_secret_value()
-        self.connections = 0 if settings.pgbouncer else workers * settings.pool_size * settings.replicas
+        self.wanted = 0 if settings.pgbouncer else workers * settings.pool_size * settings.replicas
         self.options: dict[str, Any] = {"timeout": settings.connect_timeout}
         if settings.password:
             self.options["password"] = settings.password.get_secret_value()
-        patience = settings.statement_timeout
         if settings.pgbouncer:
-            # PgBouncer refuses the server's own timeout at the start of a connection: ours has to do.
-            self.options |= {"statement_cache_size": 0, "command_timeout": patience or None}
+            # PgBouncer rejects the server's own timeout when a connection starts, so asyncpg has one.
+            self.options |= {"statement_cache_size": 0, "command_timeout": settings.statement_timeout or None}
         else:
-            self.options["server_settings"] = {"statement_timeout": f"{patience * 1000:.0f}"}
+            self.options["server_settings"] = {"statement_timeout": f"{settings.statement_timeout * 1000:.0f}"}
 
-    def __call__(self) -> Self:
-        # SQLAlchemy may drop what it gets without awaiting it, and a coroutine would complain.
-        return self
-
-    def __await__(self) -> Generator[Any, None, asyncpg.Connection]:
-        return self._connected().__await__()
-
-    async def _connected(self) -> asyncpg.Connection:
+    async def connect(self) -> asyncpg.Connection:
         try:
             connection = await asyncpg.connect(self.dsn, **self.options)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("database connection failed", error=f"{type(error).__name__}: {error}")
             raise DatabaseUnavailable from error
-        wanted, self.connections = self.connections, 0
+        wanted, self.wanted = self.wanted, 0
         if wanted:
             await _budget.warn(connection, wanted)
         return connection
 
 
-# FastAPI would run what is not `async` in a thread.
+# All are `async`, because FastAPI runs other functions in a thread.
 async def _database(request: Request) -> Database:
     database: Database = request.state.database
     return database
@@ -189,7 +182,7 @@ async def _read_session(request: Request) -> AsyncIterator[AsyncSession]:
         yield session
 
 
-# With FastAPI's default scope a dependency ends, and the transaction commits, after the response has gone out.
+# With FastAPI's default scope the transaction would commit after the response has been sent.
 Session = Annotated[AsyncSession, Depends(_session, scope="function")]
 ReadSession = Annotated[AsyncSession, Depends(_read_session, scope="function")]
 StreamingSession = Annotated[AsyncSession, Depends(_session, scope="request")]

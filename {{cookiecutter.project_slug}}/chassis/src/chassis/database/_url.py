@@ -1,4 +1,4 @@
-"""Database URLs as people have them: `postgres://` from a platform, `postgresql+asyncpg://` from a tutorial."""
+"""Database URLs in the forms in use: `postgres://` of a platform, `postgresql+asyncpg://` of a tutorial."""
 
 import os
 from urllib.parse import parse_qsl, urlsplit
@@ -9,7 +9,7 @@ _SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full
 
 
 def normalized(url: str) -> str:
-    """Return the URL as asyncpg takes it. No message holds the URL: it may hold a password."""
+    """Return the URL as asyncpg accepts it. No error message has the URL, because it may have a password."""
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise ValueError(f"is not a PostgreSQL URL, {_EXAMPLE}")

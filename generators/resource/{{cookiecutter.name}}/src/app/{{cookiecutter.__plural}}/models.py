@@ -9,7 +9,6 @@ from chassis.database import Base
 from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, Index, Numeric, String, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
-from uuid_utils.compat import uuid7
 {% for field in r.enums %}
 
 class {{ field.alias }}(StrEnum):
@@ -24,8 +23,9 @@ class {{ r.type }}(Base):
     # Each serves a page of one value; the primary key serves a page of all.
     __table_args__ = ({% for field in r.indexes %}Index(None, "{{ field.name }}", "id"),{% endfor %})
 {%- endif %}
-    # Version 7 begins with the time: new rows go to the end of the index, and the newest come first by id.
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    # A UUIDv7 begins with the time, so the ids sort by age. PostgreSQL's clock makes them, as it makes `created_at`,
+    # because the clocks of workers differ. Before PostgreSQL 18, use `default=uuid7` of the package uuid-utils.
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.uuidv7())
 {%- for field in r.fields %}
     {{ field.column }}
 {%- endfor %}
@@ -35,5 +35,5 @@ class {{ r.type }}(Base):
     )
     version: Mapped[int] = mapped_column(default=1)
 
-    # An UPDATE or DELETE of another version than was read misses, and an UPDATE brings `updated_at` back with it.
+    # An UPDATE or DELETE matches only the version that was read. An UPDATE returns the new `updated_at`.
     __mapper_args__ = {"version_id_col": version, "eager_defaults": True}  # noqa: RUF012

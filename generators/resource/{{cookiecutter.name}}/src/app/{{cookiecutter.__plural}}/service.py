@@ -1,8 +1,8 @@
 {%- set r = cookiecutter | resource -%}
 {%- set n = r.name -%}
-"""What may happen to {{ r.one }}.
+"""The rules of {{ r.many }}.
 
-No function commits: the session's dependency does, before the response is sent.
+No function commits: the dependencies do, before the response is sent.
 """
 
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ async def newest(executor: Executor, query: {{ r.type }}Query) -> list[{{ r.type
 
 async def change(
     session: AsyncSession, {{ n }}_id: UUID, changes: {{ r.type }}Update, if_match: Precondition
-) -> {{ r.type }}:
+) -> {{ r.type }}Row:
     {{ n }} = await _loaded(session, {{ n }}_id)
     if_match.check({{ n }}.version)
     for name, value in changes.model_dump().items():
@@ -70,7 +70,7 @@ async def change(
 {%- else %}
     await session.flush()
 {%- endif %}
-    return {{ n }}
+    return {{ r.type }}Row.model_validate({{ n }})
 
 
 async def delete(session: AsyncSession, {{ n }}_id: UUID, if_match: Precondition) -> None:

@@ -5,7 +5,7 @@ that a service has a reason not to pass is left out by `del test_…` below the 
 """
 
 from chassis.testing.checks.application import (
-    test_a_304_is_promised_only_where_the_header_is_read,
+    test_each_route_has_the_class_that_it_needs,
     test_the_document_is_named_after_the_project,
     test_the_pools_are_closed_with_the_application,
     test_two_applications_live_in_one_process,
@@ -35,7 +35,7 @@ from chassis.testing.checks.rules import (
 
 __all__ = [
     "empty",
-    "test_a_304_is_promised_only_where_the_header_is_read",
+    "test_each_route_has_the_class_that_it_needs",
     "test_a_service_without_its_database_starts",
     "test_no_relationship_loads_by_itself",
     "test_nothing_happens_at_import_time",

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from chassis import routing
 from chassis.dev.project import loaded, names
 from chassis.settings import EnvironmentSettings
 from chassis.testing._application import ClientFactory, opened
@@ -17,12 +18,9 @@ def test_the_document_is_named_after_the_project(app: FastAPI) -> None:
     assert about["description"]
 
 
-def test_a_304_is_promised_only_where_the_header_is_read(app: FastAPI) -> None:
-    """`cacheable()` on a route of another class than ConditionalRoute would promise what never comes."""
-    for path, item in app.openapi()["paths"].items():
-        for method, operation in item.items():
-            read = {each["name"].lower() for each in operation.get("parameters", [])}
-            assert ("304" in operation["responses"]) == ("if-none-match" in read), f"{method.upper()} {path}"
+def test_each_route_has_the_class_that_it_needs(app: FastAPI) -> None:
+    """`create_app` ends with this check, too; without it a mistake would fail at the first request."""
+    routing.check(app)
 
 
 async def test_two_applications_live_in_one_process(app: FastAPI, settings: EnvironmentSettings, project: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TypedDict
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from chassis import errors, health, limits, logs
+from chassis import errors, health, limits, logs, routing
 from chassis.database import Database
 from chassis.drain import Drain
 from chassis.upstreams import Upstream
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     errors.install(app)
     app.include_router(health.router)
+    routing.check(app)
     return app
 
 
