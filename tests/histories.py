@@ -54,11 +54,11 @@ def before_pages_said_more(service: Path) -> None:
 
 def before_settings(service: Path) -> None:
     """Undo to v0.2.0: without a setting and a make target, with an older bound and a module's older name."""
-    docs = '    docs: bool = True\n    """Whether `/docs` and `/openapi.json` are there."""\n'
+    docs = '    docs: bool = True\n    """Whether to serve `/docs` and `/openapi.json`."""\n'
     replace(service / "src/app/settings.py", (docs, ""))
     replace(service / "src/app/main.py", ('"/openapi.json" if settings.docs else None', '"/openapi.json"'))
     replace(
-        service / ".env.example", ("# Whether `/docs` and `/openapi.json` are there.\n# APP_DOCS=true\n", "")
+        service / ".env.example", ("# Whether to serve `/docs` and `/openapi.json`.\n# APP_DOCS=true\n", "")
     )
     makefile = (service / "Makefile").read_text()
     target = re.search(r"^budget: .*\n\t.*\n\n", makefile, re.MULTILINE)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Response
+from fastapi import APIRouter, Depends, FastAPI, Form, Header, HTTPException, Response
 from httpx2 import ASGITransport, AsyncClient
 
 from chassis import _fastapi
@@ -126,6 +126,25 @@ async def test_a_transaction_that_only_a_guard_takes_commits(
         for replayed in (None, "true"):
             response = await client.post("/v1/things", headers=KEY)
             assert (response.status_code, response.headers.get("Idempotent-Replayed")) == (200, replayed)
+    assert await counted(effects) == 1
+
+
+async def test_a_form_has_its_effect_once(
+    app: FastAPI, effects: Database, client_for: ClientFactory, state: State
+) -> None:
+    router = APIRouter(route_class=Route)
+
+    @router.post("/forms")
+    async def post(name: Annotated[str, Form()], session: IdempotentSession) -> str:
+        await run(session, "INSERT INTO effects VALUES ($1, $2)", name, None)
+        return name
+
+    app.include_router(router)
+    async with client_for(state) as client:
+        first, again = [await client.post("/forms", headers=KEY, data={"name": "a"}) for _ in range(2)]
+        other = await client.post("/forms", headers=KEY, files={"name": (None, "a")})
+    assert (first.json(), again.json(), again.headers["Idempotent-Replayed"]) == ("a", "a", "true")
+    assert other.json()["type"] == "/problems/idempotency-key-reused"
     assert await counted(effects) == 1
 
 

@@ -1,6 +1,6 @@
-"""The pools: opened here, closed here in reverse order, and handed to requests as `request.state`.
+"""Opens the pools at the start, closes them in reverse order at the end, and passes them to `request.state`.
 
-Nothing here does I/O. A service whose database is down starts, says so on `/readyz`, and recovers by itself.
+Nothing here does I/O. A service whose database is down starts, reports it on `/readyz`, and recovers by itself.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +22,7 @@ class State(TypedDict):
 
 
 def lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
-    # `make dev` runs one process, whatever `workers` says.
+    # `make dev` always runs one process.
     workers = 1 if settings.environment == "development" else settings.server.workers
 
     @asynccontextmanager

@@ -17,7 +17,7 @@ log = structlog.stdlib.get_logger("app.main")
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Make an application; without `settings` they come from the environment, and wrong ones end the process."""
+    """Make an application. Without `settings` it reads the environment; a wrong value ends the process."""
     settings = settings or Settings.load()
     logs.configure(settings.log)
     [factory] = entry_points(group="app")
@@ -29,9 +29,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan(settings),
         openapi_url="/openapi.json" if settings.docs else None,
         redoc_url=None,
-        redirect_slashes=False,  # A redirect would name the scheme and host that a proxy in front has hidden.
+        redirect_slashes=False,  # A redirect would have the scheme and host behind the proxy.
         middleware=middleware(settings),
-        telemetry={"auto_configure": True},  # Exports nothing until the OTEL_ variables name an endpoint.
+        telemetry={"auto_configure": True},  # Exports nothing until an OTEL_ variable sets an endpoint.
     )
     errors.install(app)
     app.include_router(health.router)
@@ -39,12 +39,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(amounts)
     routing.check(app)
     if settings.environment != "development":
-        log.warning("there is no authentication: anyone who reaches this service may use it")
+        log.warning("no authentication: every client that reaches this service may use it")
     return app
 
 
 def middleware(settings: Settings) -> list[Middleware]:
-    """From the outside in; all of it pure ASGI, since `BaseHTTPMiddleware` is slow and breaks context variables."""
+    """From the outside in. All are pure ASGI: `BaseHTTPMiddleware` is slow and breaks context variables."""
     origins = settings.cors_origins
     return [
         Middleware(logs.RequestLogMiddleware),

@@ -1,6 +1,6 @@
-"""What can be configured. A variable is `APP_` and the path of a field, joined by `__`: `APP_DATABASE__URL`.
+"""All settings. A variable is `APP_` and the path of a field, joined by `__`: `APP_DATABASE__URL`.
 
-A value may also stand in a file of `/run/secrets` that has the variable's name in lower case. Times are in seconds.
+A file in `/run/secrets` with the variable's name in lower case works as well. Times are in seconds.
 """
 
 from typing import Annotated, Literal, Self
@@ -16,16 +16,16 @@ from pydantic_settings import NoDecode
 
 class ExchangeRatesSettings(UpstreamSettings):
     base_url: HttpUrl = HttpUrl("https://api.frankfurter.dev/v1/")
-    """The rates of https://frankfurter.dev, or of a copy of your own."""
+    """The API of https://frankfurter.dev, or a copy of your own."""
 
 
 class Settings(EnvironmentSettings):
     environment: Literal["development", "staging", "production"] = "production"
-    """Where this runs. All but `development` warn at the start that nothing asks who is calling."""
+    """Where this runs. All but `development` warn at the start that there is no authentication."""
     docs: bool = True
-    """Whether `/docs` and `/openapi.json` are there."""
+    """Whether to serve `/docs` and `/openapi.json`."""
     cors_origins: Annotated[tuple[str, ...], NoDecode, SplitCommas] = ()
-    """Origins whose pages may call this service: `https://a.example,https://b.example`."""
+    """Origins of web pages that may call this service: `https://a.example,https://b.example`."""
 
     database: DatabaseSettings
     exchange_rates: ExchangeRatesSettings = ExchangeRatesSettings()

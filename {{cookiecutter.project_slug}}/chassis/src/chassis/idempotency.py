@@ -120,6 +120,8 @@ async def run(request: Request, handle: Handler) -> Response:
 
 
 async def _attempt(request: Request, handle: Handler) -> Response:
+    if HEADER in request.headers and "form" in request.headers.get("Content-Type", ""):
+        await _body(request)  # FastAPI parses a form as a stream, and then its bytes are gone.
     async with AsyncExitStack() as stack:
         attempt = request.state.attempt = Attempt(request, stack)
         try:
@@ -142,11 +144,15 @@ def _key(request: Request) -> UUID | None:
         raise MalformedKey(f"{HEADER} takes a UUID, once") from None
 
 
-async def _fingerprint(request: Request) -> bytes:
+async def _body(request: Request) -> bytes:
     try:
-        body = await request.body()
+        return await request.body()
     except ClientDisconnect:
         raise HTTPException(400) from None
+
+
+async def _fingerprint(request: Request) -> bytes:
+    body = await _body(request)
     head = f"{request.method} {request.url.path}?{request.url.query}\n"
     return hashlib.sha256(head.encode() + body).digest()
 

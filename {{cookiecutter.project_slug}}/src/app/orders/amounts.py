@@ -1,4 +1,4 @@
-"""An order's amount in other currencies: the example of a route that calls another service."""
+"""An order's amount in other currencies: an example of a route that calls another service."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -32,7 +32,7 @@ FAILURES = problems(OrderNotFound, UpstreamFailed, UpstreamTimeout, UpstreamUnav
 async def convert_amount(
     order_id: UUID, currencies: Currencies, pool: Pool, rates: ExchangeRates
 ) -> list[ConvertedAmount]:
-    # A statement gives its connection back at once: none waits on another service.
+    # The statement has returned its connection before the call, so none waits for another service.
     order = await service.get(pool, order_id)
     by_currency = await fetch_rates(rates, order.currency, currencies)
     return [

@@ -9,14 +9,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from app.orders.models import OrderStatus
 
-# Code to decimals. Those without, such as gold, are no money to pay with.
+# Code to decimals. Codes without decimals, such as gold, are not for payments.
 DECIMALS = {each.code: each.exponent for each in iso4217.Currency if each.exponent is not None}
 
 _AMOUNT = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,4})?$"
 
 
 def _plain(value: Any) -> Decimal:
-    # A JSON number would have been a float on its way, and 0.1 is none.
+    # Most JSON readers turn a number into a float, which cannot be 0.1 exactly.
     if not isinstance(value, str) or not re.fullmatch(_AMOUNT, value):
         raise ValueError('must be a string in plain notation, such as "12.50"')
     return Decimal(value)
@@ -33,7 +33,7 @@ Currency = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "strin
 
 
 def _decimals_by_currency(schema: dict[str, Any]) -> None:
-    """Say in JSON Schema what `OrderCreate` checks: how many decimals go with which currency."""
+    """Add to the JSON Schema what `OrderCreate` checks: how many decimals each currency has."""
     schema["anyOf"] = [
         {
             "properties": {
@@ -48,7 +48,7 @@ def _decimals_by_currency(schema: dict[str, Any]) -> None:
 class OrderCreate(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=_decimals_by_currency)
 
-    # Visible ASCII: people read it out on the phone, and it goes into file names and URLs.
+    # Visible ASCII, because people read it out on the phone and use it in file names and URLs.
     reference: str = Field(pattern=r"^[!-~]{1,64}$", examples=["A-1001"])
     amount: Amount = Field(examples=["12.50"])
     currency: Currency = Field(examples=["EUR"])
@@ -81,6 +81,6 @@ class OrderRead(BaseModel):
 
 
 class OrderRow(OrderRead):
-    """An order as the database has it; the version goes out as the ETag."""
+    """An order as the database stores it. Services return it; its version is the ETag."""
 
     version: int
