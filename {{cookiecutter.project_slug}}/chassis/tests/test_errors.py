@@ -56,14 +56,14 @@ def client() -> AsyncClient:
     return AsyncClient(transport=transport, base_url="http://test", headers={"X-Request-ID": "r-1"})
 
 
-def check(answer: Any, status: int, slug: str, **members: Any) -> None:
-    assert answer.status_code == status
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.headers["X-Request-ID"] == "r-1"
-    problem = answer.json()
+def check(response: Any, status: int, slug: str, **members: Any) -> None:
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers["X-Request-ID"] == "r-1"
+    problem = response.json()
     title = problem.pop("title")
     assert title
-    instance = answer.request.url.raw_path.decode()
+    instance = response.request.url.raw_path.decode()
     expected = {"type": f"/problems/{slug}", "status": status, "instance": instance, "request_id": "r-1"}
     assert problem == expected | members
 
@@ -77,34 +77,34 @@ async def test_an_unknown_path(client: AsyncClient) -> None:
 
 
 async def test_a_wrong_method_names_all_that_are_allowed(client: AsyncClient) -> None:
-    answer = await client.put("/cups")
-    check(answer, 405, "method-not-allowed")
-    assert answer.headers["Allow"] == "DELETE, POST"
+    response = await client.put("/cups")
+    check(response, 405, "method-not-allowed")
+    assert response.headers["Allow"] == "DELETE, POST"
 
 
 @pytest.mark.parametrize("content", [b"{", b"{'a': 1}", b'{"size": 1}}', b"\xef\xbb\xbf{}x"])
 async def test_malformed_json(client: AsyncClient, content: bytes) -> None:
-    answer = await client.post("/cups", content=content, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.json()["title"]) in [(400, "Malformed JSON"), (400, "Bad Request")]
+    response = await client.post("/cups", content=content, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["title"]) in [(400, "Malformed JSON"), (400, "Bad Request")]
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[" * 100_000, b'{"size": ' + b"9" * 5_000 + b"}"])
 async def test_what_no_json_parser_takes(client: AsyncClient, content: bytes) -> None:
-    answer = await client.post("/cups", content=content, headers={"Content-Type": "application/json"})
-    assert answer.status_code in (400, 422)
-    assert answer.headers["Content-Type"] == "application/problem+json"
+    response = await client.post("/cups", content=content, headers={"Content-Type": "application/json"})
+    assert response.status_code in (400, 422)
+    assert response.headers["Content-Type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "nonsense", ""])
 async def test_another_media_type(client: AsyncClient, media_type: str) -> None:
-    answer = await client.post("/cups", content=b'{"size": 1}', headers={"Content-Type": media_type})
-    check(answer, 415, "unsupported-media-type", detail="Send application/json")
+    response = await client.post("/cups", content=b'{"size": 1}', headers={"Content-Type": media_type})
+    check(response, 415, "unsupported-media-type", detail="Send application/json")
 
 
 async def test_each_wrong_field_has_a_pointer(client: AsyncClient) -> None:
-    answer = await client.post("/cups", json={"size": "x", "handles": [1, "y"]})
-    fields = {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
-    assert answer.status_code == 422
+    response = await client.post("/cups", json={"size": "x", "handles": [1, "y"]})
+    fields = {error["pointer"]: error["detail"] for error in response.json()["errors"]}
+    assert response.status_code == 422
     assert set(fields) == {"/body/size", "/body/handles/1"}
 
 
@@ -113,9 +113,9 @@ def test_a_pointer_escapes_what_json_pointers_must() -> None:
 
 
 async def test_the_unexpected_says_nothing_of_the_inside(client: AsyncClient) -> None:
-    answer = await client.delete("/cups")
-    check(answer, 500, "internal-server-error")
-    assert "hunter2" not in answer.text
+    response = await client.delete("/cups")
+    check(response, 500, "internal-server-error")
+    assert "hunter2" not in response.text
 
 
 async def test_without_the_middleware_there_is_no_request_id() -> None:
@@ -128,8 +128,8 @@ async def test_without_the_middleware_there_is_no_request_id() -> None:
 
     logs.request_id.set(None)
     transport = ASGITransport(app, raise_app_exceptions=False)
-    answer = await AsyncClient(transport=transport, base_url="http://test").get("/")
-    assert "request_id" not in answer.json()
+    response = await AsyncClient(transport=transport, base_url="http://test").get("/")
+    assert "request_id" not in response.json()
 
 
 async def test_the_document_has_the_problems(client: AsyncClient) -> None:
@@ -157,22 +157,22 @@ async def test_errors_may_have_another_shape_those_of_the_middleware_too() -> No
     logs.configure(LogSettings())
     transport = ASGITransport(an_app(**LEGACY), raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url="http://test") as client:
-        answers = [
+        responses = [
             await client.get("/tea"),
             await client.get("/nowhere"),
             await client.post("/cups", json={"size": "x"}),
             await client.post("/cups", json={"size": 1, "handles": [1] * 100_000}),
             await client.delete("/cups"),
         ]
-    assert [answer.json() for answer in answers] == [
+    assert [response.json() for response in responses] == [
         {"code": 418, "fields": []},
         {"code": 404, "fields": []},
         {"code": 422, "fields": ["/body/size"]},
         {"code": 413, "fields": []},
         {"code": 500, "fields": []},
     ]
-    assert [answer.status_code for answer in answers] == [answer.json()["code"] for answer in answers]
-    assert {answer.headers["Content-Type"] for answer in answers} == {"application/json"}
+    assert [response.status_code for response in responses] == [response.json()["code"] for response in responses]
+    assert {response.headers["Content-Type"] for response in responses} == {"application/json"}
 
 
 def test_the_document_has_the_shape_that_is_sent() -> None:

@@ -21,8 +21,8 @@ def route(app: FastAPI) -> None:
 
 async def test_a_service_that_can_work_is_ready(client: AsyncClient) -> None:
     assert (await client.get("/livez")).json() == {"status": "ok"}
-    answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "database": "ok"})
+    response = await client.get("/readyz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok", "database": "ok"})
 
 
 async def test_a_service_without_its_database_starts_and_says_so(client_for: ClientFactory) -> None:
@@ -30,8 +30,8 @@ async def test_a_service_without_its_database_starts_and_says_so(client_for: Cli
     app = create_app(Settings(database=away))
     async with opened(app) as state, client_for(state) as client:
         assert (await client.get("/livez")).status_code == 200
-        answer = await client.get("/readyz")
-        assert (answer.status_code, answer.json()) == (503, {"status": "unavailable", "database": "unavailable"})
+        response = await client.get("/readyz")
+        assert (response.status_code, response.json()) == (503, {"status": "unavailable", "database": "unavailable"})
         rows = await client.get("/rows")
         assert (rows.status_code, rows.json()["type"]) == (503, "/problems/database-unavailable")
         assert rows.headers["Retry-After"] == "1"
@@ -41,9 +41,9 @@ async def test_a_busy_service_stays_ready(client_for: ClientFactory, state: Stat
     engine = state["database"].engine
     async with client_for(state) as client:
         held = [await engine.connect() for _ in range(5)]
-        answer = await client.get("/readyz")
+        response = await client.get("/readyz")
         rows = await client.get("/rows")
         for connection in held:
             await connection.close()
-    assert (answer.status_code, answer.json()["database"]) == (200, "busy")
+    assert (response.status_code, response.json()["database"]) == (200, "busy")
     assert (rows.status_code, rows.json()["detail"]) == (503, "All connections are busy")

@@ -49,9 +49,9 @@ async def test_without_a_key_each_request_counts(calling: AsyncClient, effects: 
 @pytest.mark.parametrize(
     "values", [["1"], [""], ["not-a-key"], [str(uuid4()), str(uuid4())], [f"{uuid4()}, {uuid4()}"]]
 )
-async def test_a_malformed_key_is_refused(calling: AsyncClient, effects: Database, values: list[str]) -> None:
-    answer = await calling.post("/effects/a", headers=[("Idempotency-Key", value) for value in values])
-    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/malformed-idempotency-key")
+async def test_a_malformed_key_is_rejected(calling: AsyncClient, effects: Database, values: list[str]) -> None:
+    response = await calling.post("/effects/a", headers=[("Idempotency-Key", value) for value in values])
+    assert (response.status_code, response.json()["type"]) == (400, "/problems/malformed-idempotency-key")
     assert await counted(effects) == 0
 
 
@@ -59,23 +59,23 @@ async def test_a_malformed_key_is_refused(calling: AsyncClient, effects: Databas
 async def test_a_key_belongs_to_one_request(calling: AsyncClient, effects: Database, path: str, content: bytes) -> None:
     headers = key()
     assert (await calling.post("/effects/a", content=b"1", headers=headers)).status_code == 201
-    answer = await calling.post(path, content=content, headers=headers)
-    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    response = await calling.post(path, content=content, headers=headers)
+    assert (response.status_code, response.json()["type"]) == (422, "/problems/idempotency-key-reused")
     assert await counted(effects) == 1
 
 
 async def test_an_error_is_not_kept(calling: AsyncClient, effects: Database) -> None:
     headers = key()
-    answers = [await calling.post("/effects/a/refused-once", headers=headers) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [409, 200, 200]
+    responses = [await calling.post("/effects/a/refused-once", headers=headers) for _ in range(3)]
+    assert [response.status_code for response in responses] == [409, 200, 200]
     assert await counted(effects) == 1
 
 
 async def test_a_duplicate_that_comes_meanwhile_is_told_so_at_once(calling: AsyncClient, effects: Database) -> None:
     headers = key()
-    answers = await asyncio.gather(*(calling.post("/effects/a?wait=1.5", headers=headers) for _ in range(10)))
-    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
-    busy = next(answer for answer in answers if answer.status_code == 409)
+    responses = await asyncio.gather(*(calling.post("/effects/a?wait=1.5", headers=headers) for _ in range(10)))
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 9
+    busy = next(response for response in responses if response.status_code == 409)
     assert (busy.json()["type"], busy.headers["Retry-After"]) == ("/problems/idempotency-key-in-use", "1")
     assert await counted(effects) == 1
 
@@ -91,16 +91,16 @@ async def test_no_effect_is_doubled(calling: AsyncClient, effects: Database) -> 
             name = chance.choice(list(keys))
             try:
                 async with asyncio.timeout(chance.choice([0.002, 0.01, 5])):
-                    answer = await calling.post(f"/effects/{name}", headers=keys[name])
+                    response = await calling.post(f"/effects/{name}", headers=keys[name])
             except TimeoutError:
                 continue
-            assert answer.status_code in {201, 409, 503}
-            succeeded[name] += answer.status_code == 201
+            assert response.status_code in {201, 409, 503}
+            succeeded[name] += response.status_code == 201
 
     await asyncio.gather(*(client() for _ in range(8)))
     for name, headers in keys.items():
-        answer = await calling.post(f"/effects/{name}", headers=headers)
-        assert answer.status_code == 201
+        response = await calling.post(f"/effects/{name}", headers=headers)
+        assert response.status_code == 201
     assert sum(succeeded.values()) > len(keys)
     assert await counted(effects) == len(keys)
 
@@ -108,7 +108,7 @@ async def test_no_effect_is_doubled(calling: AsyncClient, effects: Database) -> 
 async def test_an_answer_that_is_lost_on_the_wire_is_sent_again(
     routed: FastAPI, effects: Database, state: State
 ) -> None:
-    """The connection to the client ends after the commit and before the answer."""
+    """The connection to the client ends after the commit and before the response."""
 
     async def losing(scope: Scope, receive: Receive, send: Send) -> None:
         del send
@@ -153,8 +153,8 @@ async def test_keys_expire(calling: AsyncClient, effects: Database) -> None:
     headers = key()
     await calling.post("/effects/a", headers=headers)
     await execute(effects, "UPDATE idempotency_keys SET expires_at = now()")
-    answer = await calling.post("/effects/b", headers=headers)
-    assert (answer.status_code, answer.json()) == (201, "b")
+    response = await calling.post("/effects/b", headers=headers)
+    assert (response.status_code, response.json()) == (201, "b")
     assert (await calling.post("/effects/b", headers=headers)).headers["Idempotent-Replayed"]
     assert (await counted(effects), await counted(effects, "idempotency_keys")) == (2, 1)
 
@@ -170,20 +170,20 @@ async def test_each_new_answer_removes_some_that_have_expired(calling: AsyncClie
 
 async def test_who_loses_against_another_transaction_runs_again(calling: AsyncClient, effects: Database) -> None:
     """Two serializable transactions count the rows and add one each: PostgreSQL refuses one of them, with 40001."""
-    answers = await asyncio.gather(*(calling.post(f"/effects/{name}/after-all") for name in "ab"))
-    assert sorted((answer.status_code, answer.json()) for answer in answers) == [(200, 0), (200, 1)]
+    responses = await asyncio.gather(*(calling.post(f"/effects/{name}/after-all") for name in "ab"))
+    assert sorted((response.status_code, response.json()) for response in responses) == [(200, 0), (200, 1)]
     assert await counted(effects) == 2
 
 
 async def test_who_always_loses_is_told_so_after_some_attempts(
     calling: AsyncClient, effects: Database, routed: FastAPI
 ) -> None:
-    answer = await calling.post("/effects/a/in-vain", headers=key())
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    response = await calling.post("/effects/a/in-vain", headers=key())
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
     assert len(routed.state.attempts) == ATTEMPTS
     assert (await counted(effects), await counted(effects, "idempotency_keys")) == (0, 0)
 
 
-async def test_a_body_that_is_too_large_is_refused_with_a_key_too(calling: AsyncClient) -> None:
-    answer = await calling.post("/effects/a", headers=key(), content=b"x" * 2**21)
-    assert answer.status_code == 413
+async def test_a_body_that_is_too_large_is_rejected_with_a_key_too(calling: AsyncClient) -> None:
+    response = await calling.post("/effects/a", headers=key(), content=b"x" * 2**21)
+    assert response.status_code == 413

@@ -25,6 +25,6 @@ def test_whatever_is_accepted_is_the_one_spelling_of_its_row(cursor: object) -> 
 
 
 @pytest.mark.parametrize("cursor", ["", "A" * 21, "A" * 23, "A" * 21 + "B", "A" * 22 + "\n", "A" * 22 + "=="])
-def test_another_spelling_is_refused(cursor: str) -> None:
+def test_another_spelling_is_rejected(cursor: str) -> None:
     with pytest.raises(ValidationError):
         CURSOR.validate_python(cursor)

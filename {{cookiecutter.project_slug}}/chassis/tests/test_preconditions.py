@@ -113,8 +113,8 @@ async def test_what_the_client_has_is_not_sent_again(
 
 
 async def put(client: AsyncClient, tag: str | None = None) -> tuple[int, str]:
-    answer = await client.put("/cup", headers={"If-Match": tag} if tag else {})
-    return answer.status_code, answer.json()["type"]
+    response = await client.put("/cup", headers={"If-Match": tag} if tag else {})
+    return response.status_code, response.json()["type"]
 
 
 def test_the_document_tells_of_the_headers(cup: FastAPI) -> None:

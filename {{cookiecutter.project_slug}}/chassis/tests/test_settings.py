@@ -74,7 +74,7 @@ def test_each_problem_has_its_line(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 @pytest.mark.parametrize(
     "name", ["APP_FOO", "APP_DATABAS__URL", "APP_DATABASE__URLL", "app_database__urll", "APP_DATABASE", "APP_LOG__X__Y"]
 )
-def test_a_misspelt_name_is_refused(
+def test_a_misspelt_name_is_rejected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     monkeypatch.setenv("APP_DATABASE__URL", URL)
@@ -82,7 +82,7 @@ def test_a_misspelt_name_is_refused(
     assert refusal(capsys) == [f"configuration: {name}: no setting has this name"]
 
 
-def test_a_misspelt_secret_file_is_refused(
+def test_a_misspelt_secret_file_is_rejected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], secret_files: Path
 ) -> None:
     monkeypatch.setenv("APP_DATABASE__URL", URL)
@@ -118,7 +118,7 @@ def test_one_group_is_read_whatever_is_wrong_with_the_others(monkeypatch: pytest
     assert environment.load_group("database", DatabaseSettings).url.get_secret_value() == URL
 
 
-def test_one_group_is_refused_for_what_is_wrong_with_it(
+def test_one_group_is_rejected_for_what_is_wrong_with_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("APP_DATABASE__URLL", URL)

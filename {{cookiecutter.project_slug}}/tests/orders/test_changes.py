@@ -36,22 +36,22 @@ async def test_each_change_makes_another_tag(client: AsyncClient) -> None:
         ("1", 400, "malformed-precondition"),
     ],
 )
-async def test_a_change_without_the_order_s_tag_is_refused(
+async def test_a_change_without_the_orders_tag_is_rejected(
     client: AsyncClient, method: str, tag: str | None, status: int, slug: str
 ) -> None:
     order = await placed(client)
     json = {"status": "paid"} if method == "PATCH" else None
     headers = {"If-Match": tag} if tag else {}
-    answer = await client.request(method, order.headers["Location"], json=json, headers=headers)
-    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{slug}")
+    response = await client.request(method, order.headers["Location"], json=json, headers=headers)
+    assert (response.status_code, response.json()["type"]) == (status, f"/problems/{slug}")
     assert (await client.get(order.headers["Location"])).json() == order.json()
 
 
-async def test_what_the_client_has_already_is_not_sent_again(client: AsyncClient) -> None:
+async def test_a_known_version_is_not_sent_again(client: AsyncClient) -> None:
     order = await placed(client)
     path = order.headers["Location"]
-    answer = await client.get(path, headers={"If-None-Match": 'W/"1"'})
-    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", '"1"')
+    response = await client.get(path, headers={"If-None-Match": 'W/"1"'})
+    assert (response.status_code, response.content, response.headers["ETag"]) == (304, b"", '"1"')
     assert (await client.get(path, headers={"If-None-Match": '"2"'})).json() == order.json()
 
 
@@ -60,16 +60,16 @@ async def test_no_change_is_lost(committing_client: AsyncClient) -> None:
     order = await placed(committing_client)
     path, version = order.headers["Location"], order.headers["ETag"]
     for target, successor in [("paid", "shipped"), ("shipped", "delivered")]:
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(
                 committing_client.patch(path, json={"status": status}, headers={"If-Match": version})
                 for status in [target] * 4 + ["cancelled"] * (target == "paid") * 4 + [successor] * 2
             )
         )
-        statuses = Counter(answer.status_code for answer in answers)
+        statuses = Counter(response.status_code for response in responses)
         assert statuses[200] == 1
         assert set(statuses) <= {200, 409, 412}
-        [won] = [answer for answer in answers if answer.status_code == 200]
+        [won] = [response for response in responses if response.status_code == 200]
         assert (await committing_client.get(path)).json() == won.json()
         if won.json()["status"] == "cancelled":
             break

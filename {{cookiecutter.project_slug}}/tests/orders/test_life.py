@@ -1,7 +1,7 @@
 """The life of orders against a model of it, through HTTP, while the database misbehaves between the steps.
 
 Hypothesis draws the steps, and shrinks those that end in a difference. Every change is sent with an Idempotency-Key
-until there is an answer, as a good client does; the model knows what a change means, and nothing of databases.
+until there is a response, as a good client does; the model knows what a change means, and nothing of databases.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, rule, r
 from tests.factories import new_order
 
 ORDERS = "/v1/orders"
-MOVES = {"placed": {"paid", "cancelled"}, "paid": {"shipped", "cancelled"}, "shipped": {"delivered"}}
-PATIENCE = 30  # Attempts; a fault lasts for one or two.
+TRANSITIONS = {"placed": {"paid", "cancelled"}, "paid": {"shipped", "cancelled"}, "shipped": {"delivered"}}
+ATTEMPTS = 30  # A fault fails one or two.
 
 statuses = st.sampled_from(["placed", "paid", "shipped", "delivered", "cancelled"])
 
@@ -42,37 +42,37 @@ class Life(RuleBasedStateMachine):
     @rule(target=known)
     def place(self) -> str:
         new = new_order()
-        answer = self.send("POST", ORDERS, new)
-        assert answer.status_code == 201
-        order = answer.json()
+        response = self.send("POST", ORDERS, new)
+        assert response.status_code == 201
+        order = response.json()
         assert order | new == order
-        return self.learnt(order["id"], answer)
+        return self.learnt(order["id"], response)
 
     @rule(order=known, status=statuses, stale=st.booleans())
     def change(self, order: str, status: str, stale: bool) -> None:
         tag = '"0"' if stale else self.tags[order]
-        answer = self.send("PATCH", f"{ORDERS}/{order}", {"status": status}, **{"If-Match": tag})
+        response = self.send("PATCH", f"{ORDERS}/{order}", {"status": status}, **{"If-Match": tag})
         if stale:
-            assert answer.status_code == 412
-        elif status in MOVES.get(self.orders[order]["status"], ()):
-            assert answer.json() | {"updated_at": ""} == self.orders[order] | {"status": status, "updated_at": ""}
-            self.learnt(order, answer)
+            assert response.status_code == 412
+        elif status in TRANSITIONS.get(self.orders[order]["status"], ()):
+            assert response.json() | {"updated_at": ""} == self.orders[order] | {"status": status, "updated_at": ""}
+            self.learnt(order, response)
         else:
-            assert answer.status_code == 409
+            assert response.status_code == 409
 
     @rule(order=consumes(known))
     def delete(self, order: str) -> None:
-        answer = self.send("DELETE", f"{ORDERS}/{order}", **{"If-Match": self.tags[order]})
-        assert answer.status_code == 204
+        response = self.send("DELETE", f"{ORDERS}/{order}", **{"If-Match": self.tags[order]})
+        assert response.status_code == 204
         assert self.send("GET", f"{ORDERS}/{order}").status_code == 404
         del self.orders[order]
 
     @rule(order=known, cached=st.booleans())
     def get(self, order: str, cached: bool) -> None:
-        answer = self.send("GET", f"{ORDERS}/{order}", **({"If-None-Match": self.tags[order]} if cached else {}))
-        assert answer.status_code == (304 if cached else 200)
-        assert cached or answer.json() == self.orders[order]
-        assert answer.headers["ETag"] == self.tags[order]
+        response = self.send("GET", f"{ORDERS}/{order}", **({"If-None-Match": self.tags[order]} if cached else {}))
+        assert response.status_code == (304 if cached else 200)
+        assert cached or response.json() == self.orders[order]
+        assert response.headers["ETag"] == self.tags[order]
 
     @rule()
     def list_all(self) -> None:
@@ -88,24 +88,24 @@ class Life(RuleBasedStateMachine):
         """The first attempts run into the statement timeout, and leave nothing behind."""
         with self.locked():
             new, headers = new_order(), {"Idempotency-Key": str(uuid4())}
-            answer = self.http.post(ORDERS, json=new, headers=headers)
-            assert answer.status_code in {503, 504}
-        answer = self.send("POST", ORDERS, new, **headers)
-        assert answer.status_code == 201
-        return self.learnt(answer.json()["id"], answer)
+            response = self.http.post(ORDERS, json=new, headers=headers)
+            assert response.status_code in {503, 504}
+        response = self.send("POST", ORDERS, new, **headers)
+        assert response.status_code == 201
+        return self.learnt(response.json()["id"], response)
 
     def send(self, method: str, path: str, json: object = None, **headers: str) -> httpx2.Response:
-        """Send it until there is an answer that the database is not to blame for."""
+        """Send it until there is a response other than 503 and 504."""
         headers = {"Idempotency-Key": str(uuid4())} | headers
-        for _ in range(PATIENCE):
-            answer = self.http.request(method, path, json=json, headers=headers)
-            if answer.status_code not in {503, 504}:
-                assert answer.status_code < 500
-                return answer
-        raise AssertionError(f"{method} {path} has no answer after {PATIENCE} attempts")
+        for _ in range(ATTEMPTS):
+            response = self.http.request(method, path, json=json, headers=headers)
+            if response.status_code not in {503, 504}:
+                assert response.status_code < 500
+                return response
+        raise AssertionError(f"{method} {path} has no response after {ATTEMPTS} attempts")
 
-    def learnt(self, order: str, answer: httpx2.Response) -> str:
-        self.orders[order], self.tags[order] = answer.json(), answer.headers["ETag"]
+    def learnt(self, order: str, response: httpx2.Response) -> str:
+        self.orders[order], self.tags[order] = response.json(), response.headers["ETag"]
         return order
 
     @contextmanager

@@ -20,8 +20,8 @@ ROWS = int(os.environ.get("TEST_ROWS", "100_000"))
 
 async def place(client: AsyncClient, count: int) -> list[str]:
     """Place orders and return their ids, the newest first."""
-    answers = [await client.post(ORDERS, json=new_order()) for _ in range(count)]
-    return [answer.json()["id"] for answer in reversed(answers)]
+    responses = [await client.post(ORDERS, json=new_order()) for _ in range(count)]
+    return [response.json()["id"] for response in reversed(responses)]
 
 
 async def walk(client: AsyncClient, **params: Any) -> list[list[str]]:
@@ -88,10 +88,10 @@ async def test_the_list_filters_by_status(client: AsyncClient) -> None:
     [{"limit": 0}, {"limit": 101}, {"limit": "x"}, {"cursor": ""}, {"cursor": "A" * 21}, {"status": "lost"}]
     + [{"cursor": cursor} for cursor in ("A" * 21 + "B", "A" * 21 + "\n", "' OR 1=1 --", "\x00" * 22)],
 )
-async def test_wrong_parameters_are_refused(client: AsyncClient, params: dict[str, Any]) -> None:
-    answer = await client.get(ORDERS, params=params)
-    assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == [f"/query/{next(iter(params))}"]
+async def test_wrong_parameters_are_rejected(client: AsyncClient, params: dict[str, Any]) -> None:
+    response = await client.get(ORDERS, params=params)
+    assert response.status_code == 422
+    assert [error["pointer"] for error in response.json()["errors"]] == [f"/query/{next(iter(params))}"]
 
 
 async def test_a_page_of_many_orders_reads_a_page_of_an_index(committed: State) -> None:

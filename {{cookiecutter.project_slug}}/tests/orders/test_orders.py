@@ -14,25 +14,25 @@ ANY = {"If-Match": "*"}
 
 
 async def placed(client: AsyncClient, **values: Any) -> dict[str, Any]:
-    answer = await client.post(ORDERS, json=new_order(**values))
-    assert answer.status_code == 201, answer.text
-    order: dict[str, Any] = answer.json()
+    response = await client.post(ORDERS, json=new_order(**values))
+    assert response.status_code == 201, response.text
+    order: dict[str, Any] = response.json()
     return order
 
 
 async def moved(client: AsyncClient, order: dict[str, Any], *statuses: str) -> dict[str, Any]:
     for status in statuses:
-        answer = await client.patch(f"{ORDERS}/{order['id']}", json={"status": status}, headers=ANY)
-        assert answer.status_code == 200, answer.text
-        order = answer.json()
+        response = await client.patch(f"{ORDERS}/{order['id']}", json={"status": status}, headers=ANY)
+        assert response.status_code == 200, response.text
+        order = response.json()
     return order
 
 
 async def test_a_placed_order_can_be_got_where_the_location_says(client: AsyncClient) -> None:
     new = new_order(amount="12.5")
-    answer = await client.post(ORDERS, json=new)
-    assert answer.status_code == 201
-    order = answer.json()
+    response = await client.post(ORDERS, json=new)
+    assert response.status_code == 201
+    order = response.json()
     assert order == new | {
         "amount": "12.50",
         "id": order["id"],
@@ -41,34 +41,34 @@ async def test_a_placed_order_can_be_got_where_the_location_says(client: AsyncCl
         "updated_at": order["created_at"],
     }
     assert UUID(order["id"]).version == 7
-    assert (await client.get(answer.headers["Location"])).json() == order
+    assert (await client.get(response.headers["Location"])).json() == order
 
 
-async def test_a_taken_reference_is_refused(client: AsyncClient) -> None:
+async def test_a_taken_reference_is_rejected(client: AsyncClient) -> None:
     new = new_order()
     await client.post(ORDERS, json=new)
-    answer = await client.post(ORDERS, json=new)
-    assert answer.status_code == 409
-    assert answer.json()["type"] == "/problems/order-exists"
-    assert new["reference"] in answer.json()["detail"]
+    response = await client.post(ORDERS, json=new)
+    assert response.status_code == 409
+    assert response.json()["type"] == "/problems/order-exists"
+    assert new["reference"] in response.json()["detail"]
 
 
 async def test_of_many_equal_references_at_once_one_wins(committing_client: AsyncClient) -> None:
     new = new_order()
-    answers = await asyncio.gather(*(committing_client.post(ORDERS, json=new) for _ in range(10)))
-    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
+    responses = await asyncio.gather(*(committing_client.post(ORDERS, json=new) for _ in range(10)))
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 9
     assert len((await committing_client.get(ORDERS)).json()["items"]) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 async def test_an_unknown_order_is_not_found(client: AsyncClient, method: str) -> None:
     json = {"status": "paid"} if method == "PATCH" else None
-    answer = await client.request(method, f"{ORDERS}/{uuid4()}", json=json, headers=ANY)
-    assert answer.status_code == 404
-    assert answer.json()["type"] == "/problems/order-not-found"
+    response = await client.request(method, f"{ORDERS}/{uuid4()}", json=json, headers=ANY)
+    assert response.status_code == 404
+    assert response.json()["type"] == "/problems/order-not-found"
 
 
-async def test_an_order_goes_its_way(client: AsyncClient) -> None:
+async def test_an_order_passes_all_states(client: AsyncClient) -> None:
     order = await placed(client)
     delivered = await moved(client, order, "paid", "shipped", "delivered")
     assert delivered["status"] == "delivered"
@@ -87,21 +87,21 @@ async def test_an_order_goes_its_way(client: AsyncClient) -> None:
         (["cancelled"], "paid"),
     ],
 )
-async def test_an_illegal_move_changes_nothing(client: AsyncClient, way: list[str], illegal: str) -> None:
+async def test_an_illegal_transition_changes_nothing(client: AsyncClient, way: list[str], illegal: str) -> None:
     order = await moved(client, await placed(client), *way)
-    answer = await client.patch(f"{ORDERS}/{order['id']}", json={"status": illegal}, headers=ANY)
-    assert answer.status_code == 409
-    assert answer.json()["type"] == "/problems/illegal-transition"
+    response = await client.patch(f"{ORDERS}/{order['id']}", json={"status": illegal}, headers=ANY)
+    assert response.status_code == 409
+    assert response.json()["type"] == "/problems/illegal-transition"
     assert (await client.get(f"{ORDERS}/{order['id']}")).json() == order
 
 
 async def test_of_two_changes_at_once_the_second_sees_the_first(committing_client: AsyncClient) -> None:
     order = await placed(committing_client)
     path = f"{ORDERS}/{order['id']}"
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(committing_client.patch(path, json={"status": "paid"}, headers=ANY) for _ in range(5))
     )
-    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409]
+    assert sorted(response.status_code for response in responses) == [200, 409, 409, 409, 409]
 
 
 async def test_a_change_moves_the_time_of_the_update(committing_client: AsyncClient) -> None:
@@ -114,8 +114,8 @@ async def test_a_change_moves_the_time_of_the_update(committing_client: AsyncCli
 async def test_a_deleted_order_is_gone_and_its_reference_free(client: AsyncClient) -> None:
     new = new_order()
     order = (await client.post(ORDERS, json=new)).json()
-    answer = await client.delete(f"{ORDERS}/{order['id']}", headers=ANY)
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = await client.delete(f"{ORDERS}/{order['id']}", headers=ANY)
+    assert (response.status_code, response.content) == (204, b"")
     assert (await client.get(f"{ORDERS}/{order['id']}")).status_code == 404
     assert (await client.post(ORDERS, json=new)).status_code == 201
 
@@ -141,12 +141,12 @@ async def test_a_deleted_order_is_gone_and_its_reference_free(client: AsyncClien
         ({"status": "paid"}, "/body/status"),
     ],
 )
-async def test_an_invalid_order_is_refused_with_a_pointer(
+async def test_an_invalid_order_is_rejected_with_a_pointer(
     client: AsyncClient, values: dict[str, Any], pointer: str
 ) -> None:
-    answer = await client.post(ORDERS, json=new_order(**values))
-    assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    response = await client.post(ORDERS, json=new_order(**values))
+    assert response.status_code == 422
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ async def test_parameters_may_have_any_name(on: Any) -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"id": 1, "more": 2}, {"more": 2}])
-async def test_missing_and_unknown_values_are_refused(database: Database, values: dict[str, int]) -> None:
+async def test_missing_and_unknown_values_are_rejected(database: Database, values: dict[str, int]) -> None:
     with pytest.raises(TypeError, match=r"takes \['id'\]"):
         await REMOVE.one(database.pool, **values)
 

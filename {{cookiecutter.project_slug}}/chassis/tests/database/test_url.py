@@ -33,7 +33,7 @@ def test_urls_as_people_have_them(scheme: str, rest: str) -> None:
         ("postgresql://user:hunter2@db/orders?sslmode=verify-full&sslrootcert=/nowhere", "cannot be read"),
     ],
 )
-def test_a_wrong_url_is_refused_without_its_password(url: str, reason: str) -> None:
+def test_a_wrong_url_is_rejected_without_its_password(url: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as refusal:
         normalized(url)
     assert "hunter2" not in str(refusal.value)

@@ -30,33 +30,33 @@ async def test_each_change_makes_another_tag(client: AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("tag", "status", "slug"), [(None, 428, "precondition-required"), ('"7"', 412, "precondition-failed")]
 )
-async def test_a_change_without_the_tag_is_refused(
+async def test_a_change_without_the_tag_is_rejected(
     client: AsyncClient, method: str, tag: str | None, status: int, slug: str
 ) -> None:
     {{ n }} = await added(client)
     json = OTHER if method == "PATCH" else None
     headers = {"If-Match": tag} if tag else {}
-    answer = await client.request(method, {{ n }}.headers["Location"], json=json, headers=headers)
-    assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{slug}")
+    response = await client.request(method, {{ n }}.headers["Location"], json=json, headers=headers)
+    assert (response.status_code, response.json()["type"]) == (status, f"/problems/{slug}")
     assert (await client.get({{ n }}.headers["Location"])).json() == {{ n }}.json()
 
 
-async def test_what_the_client_has_already_is_not_sent_again(client: AsyncClient) -> None:
+async def test_a_known_version_is_not_sent_again(client: AsyncClient) -> None:
     {{ n }} = await added(client)
     path = {{ n }}.headers["Location"]
-    answer = await client.get(path, headers={"If-None-Match": '"1"'})
-    assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", '"1"')
+    response = await client.get(path, headers={"If-None-Match": '"1"'})
+    assert (response.status_code, response.content, response.headers["ETag"]) == (304, b"", '"1"')
 
 
 async def test_of_many_changes_at_once_one_happens(committing_client: AsyncClient) -> None:
     {{ n }} = await added(committing_client)
     path, headers = {{ n }}.headers["Location"], {"If-Match": {{ n }}.headers["ETag"]}
     changes = [{{ r.new("**OTHER", "committing_client") }} for _ in range(5)]
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(committing_client.patch(path, json=each, headers=headers) for each in changes)
     )
-    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 4
-    [won] = [answer for answer in answers if answer.status_code == 200]
+    assert sorted(response.status_code for response in responses) == [200] + [412] * 4
+    [won] = [response for response in responses if response.status_code == 200]
     assert (await committing_client.get(path)).json() == won.json()
 
 

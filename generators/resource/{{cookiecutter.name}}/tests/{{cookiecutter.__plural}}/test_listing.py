@@ -23,10 +23,10 @@ async def walk(client: AsyncClient, **params: Any) -> list[list[str]]:
     cursor: str | None = None
     while True:
         asked = params | ({"cursor": cursor} if cursor else {})
-        answer = await client.get({{ r.constant }}, params=asked)
-        assert answer.status_code == 200, answer.text
-        pages.append([each["id"] for each in answer.json()["items"]])
-        cursor = answer.json()["next_cursor"]
+        response = await client.get({{ r.constant }}, params=asked)
+        assert response.status_code == 200, response.text
+        pages.append([each["id"] for each in response.json()["items"]])
+        cursor = response.json()["next_cursor"]
         if cursor is None:
             return pages
 
@@ -51,7 +51,7 @@ async def test_the_list_filters_by_what_has_an_index(client: AsyncClient, field:
 {% endif %}
 
 @pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 101}, {"limit": "x"}, {"cursor": ""}])
-async def test_wrong_parameters_are_refused(client: AsyncClient, params: dict[str, Any]) -> None:
-    answer = await client.get({{ r.constant }}, params=params)
-    assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == [f"/query/{next(iter(params))}"]
+async def test_wrong_parameters_are_rejected(client: AsyncClient, params: dict[str, Any]) -> None:
+    response = await client.get({{ r.constant }}, params=params)
+    assert response.status_code == 422
+    assert [error["pointer"] for error in response.json()["errors"]] == [f"/query/{next(iter(params))}"]

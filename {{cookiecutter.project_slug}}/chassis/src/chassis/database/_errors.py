@@ -100,7 +100,7 @@ def _meaning(error: Exception, *, disconnected: bool) -> ServiceError | None:
     found = _kind(error, disconnected=disconnected)
     if found:
         reason, sqlstate = str(error) or type(error).__name__, _sqlstate(error) or None
-        log.warning("database error", error=reason, sqlstate=sqlstate, answer=found.slug)
+        log.warning("database error", error=reason, sqlstate=sqlstate, problem=found.slug)
     return found() if found else None
 
 
@@ -127,7 +127,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError as error:
-        log.warning("database error", error="all connections are busy", answer=DatabaseUnavailable.slug)
+        log.warning("database error", error="all connections are busy", problem=DatabaseUnavailable.slug)
         raise DatabaseUnavailable("All connections are busy") from error
     except StaleDataError as error:
         raise DatabaseConflict("Another request changed the same row") from error
