@@ -1,5 +1,6 @@
 """The benchmark's figures as the documents have them: ratios, because nobody else has this machine."""
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -20,6 +21,23 @@ def ratios(found: dict[str, Any]) -> str:
     service = found["contestants"].get("service", {})
     cells = ["the service, times the best peer", "", *(cell(service, work, "of_best_peer") for work in WORKS)]
     return "".join(f"{line}\n" for line in [*lines, row(cells)])
+
+
+def speed(found: dict[str, Any]) -> str:
+    """Return the comparison as a paragraph, for readers who do not open the table."""
+    contestants = found["contestants"]
+    peers = dict.fromkeys(each["title"] for each in contestants.values() if each["kind"] == "peer")
+    service = contestants.get("service", {})
+    times, shares = (
+        [cell(service, work, of) for work in WORKS if work != "livez"] for of in ("of_best_peer", "of_floor")
+    )
+    text = (
+        f"**How fast.** A generated service serves {times[0]} times as many reads of one row, "
+        f"{times[1]} times as many pages of 20 and {times[2]} times as many inserts as the fastest of "
+        f"{' and '.join(peers)} on the same machine. That is {shares[0]}, {shares[1]} and "
+        f"{shares[2]} of a raw ASGI application on asyncpg. [Figures and method](docs/benchmark.md)."
+    )
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def row(cells: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from dev.readme import written
 from tests.baking import ROOT, SERVICE, Baker
 
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/benchmark.md")]
 DECISIONS = sorted(path for path in (ROOT / "docs/decisions").glob("*.md") if path.name != "README.md")
 HERE = re.compile(rf"{re.escape(str(ROOT.parent))}/|\.\./shar\w+/|/root/|/home/")
 
