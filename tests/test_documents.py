@@ -45,7 +45,7 @@ def test_a_decision_says_why_and_names_the_test_that_holds_it(path: Path) -> Non
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     named = re.findall(r"`([^`\s]+/[^`\s]*)`", text.partition("## Enforced by")[2])
 
-    assert headings == ["Context", "Choice", "Consequences", "Enforced by"]
+    assert headings == ["Context", "Decision", "Consequences", "Enforced by"]
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert f"]({path.name})" in (path.parent / "README.md").read_text()
