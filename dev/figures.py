@@ -58,7 +58,7 @@ def shown(ratio: float) -> str:
 
 
 def notes(found: dict[str, Any]) -> str:
-    """Return how the figures came about, and what speaks against them."""
+    """Return how the figures were measured, and a reason to doubt them if there is one."""
     made = found["made"]
     length = "a quick run of 1 round" if made["quick"] else f"medians of {made['rounds']} rounds"
     return (
@@ -69,7 +69,7 @@ def notes(found: dict[str, Any]) -> str:
 
 
 def company(found: dict[str, Any]) -> str:
-    """Say what other programs did meanwhile, and whether the figures are worth something."""
+    """Return the load of other programs, and whether it spoils the figures."""
     busiest = max((each["others"] for each in summaries(found)), default=0)
     verdict = (
         "." if busiest <= QUIET else ": **too much, measure again on a machine that does nothing else**."
@@ -86,7 +86,7 @@ def packages(found: dict[str, Any]) -> str:
 
 
 def service(found: dict[str, Any]) -> str:
-    """Return in a line what of the service is no ratio."""
+    """Return the absolute figures of the service in a line."""
     seen = found["contestants"].get("service", {})
     if "works" not in seen:
         return ""
@@ -99,7 +99,7 @@ def summaries(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def growth(found: dict[str, Any]) -> str:
-    """Return the table of what becomes of the service when something grows."""
+    """Return the table of what growing numbers cost."""
     lines = [
         row(["what grows", "from", "to", "requests a second, times", "p99, times"]),
         "| --- | ---: | ---: | ---: | ---: |",
@@ -132,7 +132,7 @@ def times(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, str]:
 
 
 def instances(found: dict[str, Any]) -> str:
-    """Return what several instances behind PgBouncer held of the connections that there are."""
+    """Return how many connections several instances behind PgBouncer held."""
     seen = found["instances"]
     if "skipped" in seen:
         return f"Not measured: {seen['skipped']}.\n"
