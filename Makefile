@@ -42,7 +42,7 @@ test: check ## Run all checks and tests that this machine can run, containers in
 test-quick: $(NEEDS) ## Run the tests that need a few minutes at most: no containers, no chaos, one check of a service
 	@$(PYTEST) 'not container and not slow'
 
-chaos: $(NEEDS) ## Break the database under a service at work in every way; some minutes, and a table at the end
+chaos: $(NEEDS) ## Break the database of a running service in every way, under load; takes minutes, ends with a table
 	@$(RUN) pytest tests/chaos
 
 check: $(NEEDS) ## Check format, lint, types and workflows of the template itself

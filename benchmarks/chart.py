@@ -100,4 +100,4 @@ def spoken(contestants: dict[str, Any]) -> str:
     works = contestants[SERVICE.name].get("works", {})
     shares = {name: works.get(work, {}).get("of_floor") for work, name in WORKS.items()}
     said = ", ".join(f"{name} {share:.2f}" for name, share in shares.items() if share is not None)
-    return f"The service as generated: {said}. The README has all figures as a table."
+    return f"The service as generated: {said}. docs/benchmark.md has all figures as a table."

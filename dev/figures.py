@@ -1,5 +1,6 @@
 """The benchmark's figures as the documents have them: ratios, because nobody else has this machine."""
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,6 +23,23 @@ def ratios(found: dict[str, Any]) -> str:
     return "".join(f"{line}\n" for line in [*lines, row(cells)])
 
 
+def speed(found: dict[str, Any]) -> str:
+    """Return the comparison as a paragraph, for readers who do not open the table."""
+    contestants = found["contestants"]
+    peers = dict.fromkeys(each["title"] for each in contestants.values() if each["kind"] == "peer")
+    service = contestants.get("service", {})
+    times, shares = (
+        [cell(service, work, of) for work in WORKS if work != "livez"] for of in ("of_best_peer", "of_floor")
+    )
+    text = (
+        f"**How fast.** A generated service serves {times[0]} times as many reads of one row, "
+        f"{times[1]} times as many pages of 20 and {times[2]} times as many inserts as the fastest of "
+        f"{' and '.join(peers)} on the same machine. That is {shares[0]}, {shares[1]} and "
+        f"{shares[2]} of a raw ASGI application on asyncpg. [Figures and method](docs/benchmark.md)."
+    )
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
 def row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -40,7 +58,7 @@ def shown(ratio: float) -> str:
 
 
 def notes(found: dict[str, Any]) -> str:
-    """Return how the figures came about, and what speaks against them."""
+    """Return how the figures were measured, and a reason to doubt them if there is one."""
     made = found["made"]
     length = "a quick run of 1 round" if made["quick"] else f"medians of {made['rounds']} rounds"
     return (
@@ -51,7 +69,7 @@ def notes(found: dict[str, Any]) -> str:
 
 
 def company(found: dict[str, Any]) -> str:
-    """Say what other programs did meanwhile, and whether the figures are worth something."""
+    """Return the load of other programs, and whether it spoils the figures."""
     busiest = max((each["others"] for each in summaries(found)), default=0)
     verdict = (
         "." if busiest <= QUIET else ": **too much, measure again on a machine that does nothing else**."
@@ -68,7 +86,7 @@ def packages(found: dict[str, Any]) -> str:
 
 
 def service(found: dict[str, Any]) -> str:
-    """Return in a line what of the service is no ratio."""
+    """Return the absolute figures of the service in a line."""
     seen = found["contestants"].get("service", {})
     if "works" not in seen:
         return ""
@@ -81,7 +99,7 @@ def summaries(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def growth(found: dict[str, Any]) -> str:
-    """Return the table of what becomes of the service when something grows."""
+    """Return the table of what growing numbers cost."""
     lines = [
         row(["what grows", "from", "to", "requests a second, times", "p99, times"]),
         "| --- | ---: | ---: | ---: | ---: |",
@@ -114,7 +132,7 @@ def times(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, str]:
 
 
 def instances(found: dict[str, Any]) -> str:
-    """Return what several instances behind PgBouncer held of the connections that there are."""
+    """Return how many connections several instances behind PgBouncer held."""
     seen = found["instances"]
     if "skipped" in seen:
         return f"Not measured: {seen['skipped']}.\n"

@@ -1,4 +1,4 @@
-"""Writes the parts of the documents that say what other files say; `make format` runs it, tests compare."""
+"""Writes the generated parts of the documents. `make format` runs it, and tests compare."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from dev import figures
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+FIGURES = ROOT / "docs/benchmark.md"
 SCALING = ROOT / "{{cookiecutter.project_slug}}/chassis/docs/scaling.md"
 BENCHMARK = ROOT / "docs/benchmark.json"
 
@@ -25,6 +26,7 @@ def parts() -> dict[str, str]:
     measured: dict[str, Any] = json.loads(BENCHMARK.read_text())
     return {
         "questions": questions(),
+        "speed": figures.speed(measured),
         "benchmark": f"{figures.ratios(measured)}\n{figures.notes(measured)}",
         "growth": figures.growth(measured),
         "instances": figures.instances(measured),
@@ -34,7 +36,7 @@ def parts() -> dict[str, str]:
 def questions() -> str:
     asked = json.loads((ROOT / "cookiecutter.json").read_text())
     prompts = asked.pop("__prompts__")
-    lines = ["| question | what it asks | default, or choices |", "| --- | --- | --- |"]
+    lines = ["| question | what it asks | default or choices |", "| --- | --- | --- |"]
     for name, default in asked.items():
         if not name.startswith("_"):
             prompt = prompts[name] if isinstance(prompts[name], str) else prompts[name]["__prompt__"]
@@ -50,7 +52,7 @@ def shown(default: str | list[str]) -> str:
 
 
 def main() -> None:
-    for document in (README, SCALING):
+    for document in (README, FIGURES, SCALING):
         document.write_text(written(document.read_text()))
 
 

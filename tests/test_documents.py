@@ -11,7 +11,7 @@ import pytest
 from dev.readme import written
 from tests.baking import ROOT, SERVICE, Baker
 
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/benchmark.md")]
 DECISIONS = sorted(path for path in (ROOT / "docs/decisions").glob("*.md") if path.name != "README.md")
 HERE = re.compile(rf"{re.escape(str(ROOT.parent))}/|\.\./shar\w+/|/root/|/home/")
 
@@ -45,7 +45,7 @@ def test_a_decision_says_why_and_names_the_test_that_holds_it(path: Path) -> Non
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     named = re.findall(r"`([^`\s]+/[^`\s]*)`", text.partition("## Enforced by")[2])
 
-    assert headings == ["Context", "Choice", "Consequences", "Enforced by"]
+    assert headings == ["Context", "Decision", "Consequences", "Enforced by"]
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
     assert f"]({path.name})" in (path.parent / "README.md").read_text()
