@@ -2,7 +2,7 @@
 
 `QUICK=1` takes two minutes instead of ten. `ONLY="fastapi service"` compares these with the floor, and
 `ONLY=outbound` runs that part alone; then nothing is written. A change shows its figure before and after.
-`ONLY=executors` is no part of the whole: only a decision record shows what it finds.
+`ONLY=executors` runs only when asked; a decision record has its figures.
 """
 
 import json

@@ -74,7 +74,7 @@ def measure(stage: Stage, contestant: Contestant, record: Record) -> None:
 
 
 def check(server: Server, contestant: Contestant, database: Database) -> None:
-    """Compare what it answers with what the table holds: who does less is no contestant."""
+    """Compare its responses with the table: a contestant must do the same work."""
     order = database.one()
     status, read = request(server, "GET", contestant.path("read", order))
     expect(contestant, "read", same(read, row(database, order)) and status == http.HTTPStatus.OK)

@@ -35,7 +35,7 @@ class Round:
     cpu_us: float
     """Processor time of the server, all its processes together, for each request."""
     others: float
-    """Cores that were busy with what is no part of the benchmark."""
+    """Cores that were busy with other programs."""
 
 
 def load(

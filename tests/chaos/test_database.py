@@ -106,7 +106,7 @@ async def locked_by_another_session(postgres: Postgres, clients: Clients) -> Non
 async def no_connection_left(postgres: Postgres, clients: Clients) -> None:
     """Others have taken all that PostgreSQL allows."""
     async with postgres.crowded():
-        await until(lambda: clients.records.count(503) > 100, "for refusals")
+        await until(lambda: clients.records.count(503) > 100, "for 503s")
 
 
 FAULTS = [

@@ -50,14 +50,14 @@ async def test_a_killed_worker_is_replaced(serve: Serve) -> None:
         await until(lambda: len(booted(server)) == 3, "for the replacement", 5)
         answered = load.answered
         await load.reach(answered + 500)
-    assert sum(load.failures.values()) <= 4, "Only what the killed worker had at work may fail."
+    assert sum(load.failures.values()) <= 4, "Only the requests of the killed worker may fail."
 
 
 async def test_without_the_master_nobody_stays(serve: Serve) -> None:
     server = serve(QUICK)
     workers = booted(server)
     server.signal(signal.SIGKILL)
-    await until(lambda: gone(server, workers), "for the workers to leave", 4)
+    await until(lambda: gone(server, workers), "for the workers to stop", 4)
     with pytest.raises(OSError, match="Connect"):
         await asyncio.open_connection("127.0.0.1", server.port)
 

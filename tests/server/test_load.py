@@ -14,7 +14,7 @@ from tests.server.load import Load, until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.heavy]
 
-ENOUGH = 5_000  # Requests; two to four of a thousand failed with the stock parts.
+ENOUGH = 5_000  # Requests; two to four of a thousand failed with unmodified gunicorn and uvicorn.
 
 
 def booted(server: Any) -> list[int]:
@@ -28,7 +28,7 @@ def gone(server: Any, pids: list[int]) -> bool:
 async def reload(server: Any) -> None:
     old = booted(server)
     server.signal(signal.SIGHUP)
-    await until(lambda: gone(server, old), "for the old workers to leave")
+    await until(lambda: gone(server, old), "for the old workers to stop")
     assert len(booted(server)) == len(old) + 2
 
 
@@ -37,7 +37,7 @@ async def upgrade(server: Any) -> None:
     server.signal(signal.SIGUSR2)
     await until(lambda: server.log.count("startup complete") == len(old) + 2, "for the new master's workers")
     server.signal(signal.SIGTERM)
-    await until(lambda: gone(server, old) and server.process.poll() == 0, "for the old master to leave")
+    await until(lambda: gone(server, old) and server.process.poll() == 0, "for the old master to stop")
     assert not gone(server, booted(server)[2:])
 
 
@@ -67,7 +67,7 @@ async def test_replacing_workers(
 
 
 async def test_the_only_worker_is_replaced(serve: Serve) -> None:
-    """With a slow request at work: somebody must take connections meanwhile."""
+    """With a slow request in progress, another worker must accept connections."""
     server = serve({"APP_SERVER__WORKERS": "1", "APP_SERVER__MAX_REQUESTS": "2000"})
     async with (
         Load(server.port, path="/slow?seconds=8", clients=1).running() as slow,

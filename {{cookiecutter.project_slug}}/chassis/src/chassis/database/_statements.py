@@ -49,7 +49,7 @@ class Statement[Row]:
         whole = Compiled(self._filtered(filters))
         self._variants = {frozenset(filters): whole}
         self._names = whole.names
-        self._keys = [str(key) for key in whole.columns.keys()]  # noqa: SIM118 - It is no dict.
+        self._keys = [str(key) for key in whole.columns.keys()]  # noqa: SIM118 - Not a dict.
         self._converts = [
             (index, convert) for index, each in enumerate(whole.columns) if (convert := result_converter(each.type))
         ]
