@@ -21,6 +21,8 @@ class RatesAPI(StandIn):
     path = "/v1/latest"
     manners: ClassVar = {
         "negative": lambda request: document(request, {request.query_params["symbols"]: -1}),
+        "huge": lambda request: document(request, {request.query_params["symbols"]: 999_999_999_999}),
+        "invalid": lambda _: JSONResponse({"message": "invalid currency code"}, status_code=422),
         "other": lambda request: document(request, {"XYZ": 1}),
     }
 

@@ -8,9 +8,11 @@ import pytest
 from chassis.server import ServerSettings
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from app.exchange_rates.schemas import Rates
 from app.lifespan import State
 from app.main import create_app
 from app.orders.amounts import rounded
@@ -68,7 +70,13 @@ async def test_a_slow_upstream_is_a_problem_in_time(client: AsyncClient, rates_a
     assert (answer.status_code, answer.json()["type"]) == (504, "/problems/upstream-timeout")
 
 
-@pytest.mark.parametrize("manner", ["endless", "garbage", "wrong", "negative", "other", "broken", "busy", "redirect"])
+@pytest.mark.parametrize(
+    "manner",
+    [
+        *("endless", "garbage", "wrong", "negative", "huge", "other", "broken", "busy", "redirect"),
+        *("unauthorized", "forbidden", "rate limited"),
+    ],
+)
 async def test_a_failing_upstream_is_a_problem(client: AsyncClient, rates_api: RatesAPI, manner: str) -> None:
     path = await amount_path(client)
     rates_api.manner = manner
@@ -112,8 +120,9 @@ async def test_no_connection_waits_on_the_upstream(
     assert (await asked).status_code == 200
 
 
-async def test_a_rate_that_there_is_not(client: AsyncClient, rates_api: RatesAPI) -> None:
-    rates_api.manner = "ignorant"
+@pytest.mark.parametrize("manner", ["not found", "invalid"])
+async def test_a_rate_that_does_not_exist(client: AsyncClient, rates_api: RatesAPI, manner: str) -> None:
+    rates_api.manner = manner
     answer = await client.get(await amount_path(client), params={"currency": "CLF"})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/rate-unavailable")
 
@@ -136,3 +145,16 @@ def test_a_rounded_amount_has_the_decimals_of_its_currency(amount: Decimal, curr
     result = rounded(amount, currency)
     assert -int(result.as_tuple().exponent) == DECIMALS[currency]
     assert abs(result - amount) <= Decimal(1).scaleb(-DECIMALS[currency]) / 2
+
+
+@given(
+    st.sampled_from(["0.0001", "999999999999999.9999"]).map(Decimal),
+    st.sampled_from(["1E-12", "999999.9999", "999999999.9999", "999999999999.9999"]) | st.decimals(0, 10**12).map(str),
+    st.sampled_from(["JPY", "EUR", "KWD", "CLF"]),  # 0, 2, 3 and 4 decimals.
+)
+def test_an_accepted_rate_converts_every_amount(amount: Decimal, rate: str, currency: str) -> None:
+    try:
+        rates = Rates.model_validate({"base": "EUR", "rates": {currency: rate}})
+    except ValidationError:
+        reject()
+    assert -int(rounded(amount * rates.rates[currency], currency).as_tuple().exponent) == DECIMALS[currency]

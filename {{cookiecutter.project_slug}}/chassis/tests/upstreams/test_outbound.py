@@ -132,13 +132,16 @@ async def test_an_upstream_that_is_down(upstream: RawUpstream) -> None:
             await client.send("GET", "payments")
 
 
-async def test_4xx_is_what_the_feature_says(upstream: RawUpstream) -> None:
-    upstream.manners = [status("402 Pay")]
-    async with opened(upstream) as client:
+@pytest.mark.parametrize("line", ["401 Unauthorized", "403 Forbidden", "404 Not Found", "429 Too Many Requests"])
+async def test_only_the_named_statuses_raise_the_error_of_the_feature(upstream: RawUpstream, line: str) -> None:
+    upstream.manners = [status(line)]
+    poor = {402: ServiceError("poor")}
+    async with opened(upstream, attempts=1) as client:
         with pytest.raises(UpstreamFailed):
-            await client.send("GET", "payments")
+            await client.send("GET", "payments", on_status=poor)
+        upstream.manners = [status("402 Pay")]
         with pytest.raises(ServiceError, match="poor"):
-            await client.send("GET", "payments", refused=ServiceError("poor"))
+            await client.send("GET", "payments", on_status=poor)
 
 
 async def test_a_full_pool_is_said_at_once_and_empties_again(upstream: RawUpstream) -> None:

@@ -24,9 +24,11 @@ async def fetch_rate(upstream: Upstream, base: str, quote: str) -> Decimal:
     """Return what one unit of `base` is worth in `quote`."""
     if base == quote:
         return Decimal(1)
-    refused = RateUnavailable(f"There is no rate from {base} to {quote}")
+    unavailable = RateUnavailable(f"There is no rate from {base} to {quote}")
     params = {"base": base, "symbols": quote}
-    answer = await upstream.call("GET", "latest", Rates, params=params, refused=refused)
+    # 404 for a currency that the API does not have, 422 for a code that it cannot read.
+    on_status = {404: unavailable, 422: unavailable}
+    answer = await upstream.call("GET", "latest", Rates, params=params, on_status=on_status)
     if answer.base != base or quote not in answer.rates:
         raise UpstreamFailed(upstream.name)
     return answer.rates[quote]

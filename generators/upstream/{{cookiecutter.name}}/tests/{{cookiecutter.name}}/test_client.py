@@ -48,7 +48,7 @@ async def test_a_good_answer(client: AsyncClient, {{ api }}) -> None:
 
 
 async def test_what_the_api_does_not_have(client: AsyncClient, {{ api }}) -> None:
-    {{ u.name }}_api.manner = "ignorant"
+    {{ u.name }}_api.manner = "not found"
     answer = await client.get(PATH)
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/{{ u.one_slug }}-unavailable")
 
@@ -61,7 +61,9 @@ async def test_a_slow_api_is_a_problem(client: AsyncClient, {{ api }}, manner: s
     assert (answer.status_code, answer.json()["type"]) == (504, "/problems/upstream-timeout")
 
 
-@pytest.mark.parametrize("manner", ["garbage", "wrong", "broken", "busy"])
+@pytest.mark.parametrize(
+    "manner", ["garbage", "wrong", "broken", "busy", "unauthorized", "forbidden", "rate limited"]
+)
 async def test_a_failing_api_is_a_problem(client: AsyncClient, {{ api }}, manner: str) -> None:
     {{ u.name }}_api.manner = manner
     answer = await client.get(PATH)

@@ -102,5 +102,8 @@ _MANNERS: dict[str, Answer] = {
     "redirect": lambda _: RedirectResponse("http://127.0.0.1:1/elsewhere"),
     "busy": lambda _: Response("later", status_code=503, headers={"Retry-After": "3600"}),
     "busy once": lambda _: Response("later", status_code=503),
-    "ignorant": lambda _: JSONResponse({"message": "not found"}, status_code=404),
+    "unauthorized": lambda _: Response("no", status_code=401),
+    "forbidden": lambda _: Response("no", status_code=403),
+    "rate limited": lambda _: Response("later", status_code=429),
+    "not found": lambda _: JSONResponse({"message": "not found"}, status_code=404),
 }

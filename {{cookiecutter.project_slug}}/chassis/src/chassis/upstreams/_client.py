@@ -69,8 +69,8 @@ class Call(TypedDict, total=False):
     body: BaseModel
     idempotency_key: str
     """The upstream does the same request only once under this key, so that a POST or PATCH may be sent again."""
-    refused: ServiceError
-    """Raised when the upstream answers with 4xx, instead of UpstreamFailed."""
+    on_status: Mapping[int, ServiceError]
+    """The error to raise for a status below 500. Any other status that is not 2xx raises UpstreamFailed."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,9 @@ class Upstream:
                 answer = await self._answer(request, ends, repeatable=repeatable and not probe)
         except CircuitOpen as circuit:
             raise UpstreamUnavailable(self.name, circuit.seconds) from circuit
-        refused = call.get("refused")
-        if refused and 400 <= answer.status < 500:  # noqa: PLR2004 - RFC 9110's classes of status.
-            raise refused
-        if not 200 <= answer.status < 300:  # noqa: PLR2004
+        if error := call.get("on_status", {}).get(answer.status):
+            raise error
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110's classes of status.
             raise self._reported(UpstreamFailed, f"status {answer.status}")
         return answer.content
 
