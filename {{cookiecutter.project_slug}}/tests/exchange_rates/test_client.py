@@ -40,7 +40,7 @@ async def test_a_currency_that_is_asked_for_twice_is_fetched_once(upstream: Upst
 
 
 async def test_one_failure_is_raised_as_itself(upstream: Upstream, rates_api: RatesAPI) -> None:
-    rates_api.manner = "not found"
+    rates_api.scenario = "not found"
     with pytest.raises(RateUnavailable, match="EUR to"):
         await fetch_rates(upstream, "EUR", ["GBP", "CLF"])
 

@@ -1,4 +1,4 @@
-"""An order's amount in other currencies, with the rates API in every mood."""
+"""An order's amount in other currencies, with the rates API in every scenario."""
 
 import asyncio
 from decimal import Decimal
@@ -23,13 +23,13 @@ from tests.rates_api import RatesAPI
 
 
 @pytest.fixture
-def hasty() -> bool:
+def short_timeouts() -> bool:
     return False
 
 
 @pytest.fixture
-def settings(settings: Settings, rates_api: RatesAPI, hasty: bool) -> Settings:
-    return rates_api.called_by(settings, hasty=hasty)
+def settings(settings: Settings, rates_api: RatesAPI, short_timeouts: bool) -> Settings:
+    return rates_api.called_by(settings, short_timeouts=short_timeouts)
 
 
 async def amount_path(client: AsyncClient, **values: str) -> str:
@@ -50,7 +50,7 @@ async def test_an_amount_in_several_currencies(client: AsyncClient, rates_api: R
 
 
 async def test_several_currencies_take_the_time_of_one(client: AsyncClient, rates_api: RatesAPI) -> None:
-    rates_api.manner = "slow"
+    rates_api.scenario = "slow"
     path = await amount_path(client)
     asked = asyncio.create_task(client.get(path, params={"currency": ["GBP", "JPY", "USD"]}))
     async with asyncio.timeout(20):  # One after the other, the second would not come.
@@ -60,33 +60,33 @@ async def test_several_currencies_take_the_time_of_one(client: AsyncClient, rate
     await asyncio.wait([asked])
 
 
-@pytest.mark.parametrize("hasty", [True])
-@pytest.mark.parametrize("manner", ["slow", "drip"])
-async def test_a_slow_upstream_is_a_problem_in_time(client: AsyncClient, rates_api: RatesAPI, manner: str) -> None:
+@pytest.mark.parametrize("short_timeouts", [True])
+@pytest.mark.parametrize("scenario", ["slow", "drip"])
+async def test_a_slow_upstream_is_a_problem_in_time(client: AsyncClient, rates_api: RatesAPI, scenario: str) -> None:
     path = await amount_path(client)
-    rates_api.manner = manner
+    rates_api.scenario = scenario
     async with asyncio.timeout(20):
         answer = await client.get(path, params={"currency": ["GBP", "JPY"]})
     assert (answer.status_code, answer.json()["type"]) == (504, "/problems/upstream-timeout")
 
 
 @pytest.mark.parametrize(
-    "manner",
+    "scenario",
     [
         *("endless", "garbage", "wrong", "negative", "huge", "other", "broken", "busy", "redirect"),
         *("unauthorized", "forbidden", "rate limited"),
     ],
 )
-async def test_a_failing_upstream_is_a_problem(client: AsyncClient, rates_api: RatesAPI, manner: str) -> None:
+async def test_a_failing_upstream_is_a_problem(client: AsyncClient, rates_api: RatesAPI, scenario: str) -> None:
     path = await amount_path(client)
-    rates_api.manner = manner
+    rates_api.scenario = scenario
     answer = await client.get(path, params={"currency": ["GBP", "JPY"]})
     assert (answer.status_code, answer.json()["type"]) == (502, "/problems/upstream-failed")
 
 
 async def test_an_upstream_that_keeps_failing_is_left_alone(client: AsyncClient, rates_api: RatesAPI) -> None:
     path = await amount_path(client)
-    rates_api.manner = "broken"
+    rates_api.scenario = "broken"
     answers = [await client.get(path, params={"currency": "GBP"}) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [502] * 5 + [503]
     assert answers[-1].json()["type"] == "/problems/upstream-unavailable"
@@ -101,7 +101,7 @@ class TestShortRequests:
 
     async def test_a_call_ends_before_the_request_it_serves(self, client: AsyncClient, rates_api: RatesAPI) -> None:
         path = await amount_path(client)
-        rates_api.manner = "slow"
+        rates_api.scenario = "slow"
         answer = await client.get(path, params={"currency": "GBP"})
         assert answer.status_code == 504
         [request] = rates_api.requests
@@ -111,7 +111,7 @@ class TestShortRequests:
 async def test_no_connection_waits_on_the_upstream(
     committing_client: AsyncClient, committed: State, rates_api: RatesAPI
 ) -> None:
-    rates_api.manner = "a while"
+    rates_api.scenario = "a while"
     path = await amount_path(committing_client)
     asked = asyncio.create_task(committing_client.get(path, params={"currency": "GBP"}))
     while not rates_api.requests:
@@ -120,9 +120,9 @@ async def test_no_connection_waits_on_the_upstream(
     assert (await asked).status_code == 200
 
 
-@pytest.mark.parametrize("manner", ["not found", "invalid"])
-async def test_a_rate_that_does_not_exist(client: AsyncClient, rates_api: RatesAPI, manner: str) -> None:
-    rates_api.manner = manner
+@pytest.mark.parametrize("scenario", ["not found", "invalid"])
+async def test_a_rate_that_does_not_exist(client: AsyncClient, rates_api: RatesAPI, scenario: str) -> None:
+    rates_api.scenario = scenario
     answer = await client.get(await amount_path(client), params={"currency": "CLF"})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/rate-unavailable")
 

@@ -45,7 +45,9 @@ _CLOSE = {"Connection": "close"}
 DEADLINE_EXCEEDED = ProblemResponse(HTTPStatus.GATEWAY_TIMEOUT, "deadline-exceeded", "The request took too long")
 BODY_LATE = ProblemResponse(HTTPStatus.REQUEST_TIMEOUT, "request-timeout", "The body took too long", _CLOSE)
 BODY_TOO_LARGE = ProblemResponse(HTTPStatus.CONTENT_TOO_LARGE, "content-too-large", "The body is too large", _CLOSE)
-OVERLOADED = ProblemResponse(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", {"Retry-After": "1"})
+OVERLOADED = ProblemResponse(
+    HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", {"Retry-After": "1"}
+)
 NO_LIFESPAN = ProblemResponse(HTTPStatus.SERVICE_UNAVAILABLE, "no-lifespan", "The server did not start the application")
 
 
@@ -105,19 +107,19 @@ class ConcurrencyMiddleware:
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app = app
         self.limit = limit
-        self.at_work = 0
+        self.active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in _PROBES:
             await self.app(scope, receive, send)
-        elif self.at_work >= self.limit:
+        elif self.active >= self.limit:
             await OVERLOADED(scope, receive, send)
         else:
-            self.at_work += 1
+            self.active += 1
             try:
                 await self.app(scope, receive, send)
             finally:
-                self.at_work -= 1
+                self.active -= 1
 
 
 class BodySizeMiddleware:

@@ -16,8 +16,8 @@ from chassis.settings import EX_CONFIG, SettingsGroup
 
 log = logging.getLogger("chassis.tls")
 
-EXPIRES_SOON = 14 * 24 * 3600.0  # Seconds; time enough to find out why the renewal does not work.
-LOOK_EVERY = 1.0  # Seconds between two looks at the files.
+EXPIRY_WARNING = 14 * 24 * 3600.0  # Seconds; time enough to find out why the renewal does not work.
+POLL_INTERVAL = 1.0  # Seconds between two looks at the files.
 
 _VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -122,7 +122,7 @@ def _shake_hands(server: ssl.SSLContext, certfile: Path) -> None:
         raise _problem("CIPHERS", f"no handshake succeeds: {_reason(error)}") from error
     certificate: dict[str, Any] = ends[0].getpeercert() or {}
     left = ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()
-    if left < EXPIRES_SOON:
+    if left < EXPIRY_WARNING:
         log.warning("certificate %s expires on %s", certfile, certificate["notAfter"])
 
 
@@ -167,7 +167,7 @@ async def rotate(serving: RotatingContext, settings: TLSSettings, *, http2: bool
     """Serve new files within seconds, forever. A pair that is wrong costs a log line; the old one stays."""
     loaded = seen = _signatures(settings)
     while True:
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_INTERVAL)
         before, seen = seen, _signatures(settings)
         if seen == loaded or seen != before:  # Two equal looks: nobody is writing.
             continue
@@ -175,7 +175,7 @@ async def rotate(serving: RotatingContext, settings: TLSSettings, *, http2: bool
         try:
             serving.current = context(settings, http2=http2)
         except TLSProblem as problem:
-            log.error("new certificate refused, the old one stays: %s", problem)  # noqa: TRY400 - Says it all.
+            log.error("new certificate rejected, the old one stays in use: %s", problem)  # noqa: TRY400 - Says it all.
         else:
             log.info("new certificate in use: %s", settings.certfile)
 

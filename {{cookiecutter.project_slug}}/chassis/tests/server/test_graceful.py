@@ -47,7 +47,7 @@ def test_a_stop_loses_nothing(serve: Serve, pool: ThreadPoolExecutor) -> None:
 
         asked = time.monotonic()
         server.signal(signal.SIGTERM)
-        server.wait_for_log("leaving in")
+        server.wait_for_log("shutting down: drain")
         assert kept.get("/readyz").status_code == 503
         assert server.status("/scope") == 200
         assert events.result(PATIENCE).endswith("data: tick\n\n")
@@ -63,10 +63,10 @@ def test_a_stop_loses_nothing(serve: Serve, pool: ThreadPoolExecutor) -> None:
 def test_the_second_signal_aborts(serve: Serve, pool: ThreadPoolExecutor) -> None:
     server = serve({"APP_SERVER__DRAIN": "8"})
     slow = pool.submit(server.status, "/slow?seconds=9")
-    server.wait_until(lambda: server.status("/livez") == 200, "to be at work")
+    server.wait_until(lambda: server.status("/livez") == 200, "to have an active request")
     asked = time.monotonic()
     server.signal(signal.SIGTERM)
-    server.wait_for_log("leaving in")
+    server.wait_for_log("shutting down: drain")
     server.signal(signal.SIGTERM)
     assert server.wait() == 0
     assert time.monotonic() - asked < 8

@@ -75,7 +75,7 @@ def test_the_head_of_these_tests_is_fine(server: ServerProcess) -> None:
         b"GET /livez HTTP/1.1\r\nHost: x\r\nX: a\r\n folded\r\n\r\n",
     ],
 )
-def test_what_two_readers_could_read_differently_is_refused(server: ServerProcess, request_: bytes) -> None:
+def test_what_two_readers_could_read_differently_is_rejected(server: ServerProcess, request_: bytes) -> None:
     answer = exchange(server, request_)
     assert status(answer) == 400
     assert answer.count(b"HTTP/1.1") == 1
@@ -153,9 +153,9 @@ def test_too_many_at_once(server: ServerProcess) -> None:
         client.stream("GET", "/endless"),
         client.stream("GET", "/endless"),
     ):
-        refused = client.get("/scope")
-        assert refused.status_code == 503
-        assert refused.headers["Retry-After"] == "1"
+        rejected = client.get("/scope")
+        assert rejected.status_code == 503
+        assert rejected.headers["Retry-After"] == "1"
         assert server.status("/livez") == 200
         assert server.status("/readyz") == 200
     server.wait_until(lambda: server.status("/scope") == 200, "to have room again")

@@ -101,7 +101,7 @@ def client(certificates: Certificates, pair: tuple[Path, Path] | None = None) ->
 
 
 def scope(server: ServerProcess, context: ssl.SSLContext, **headers: str) -> dict[str, object] | None:
-    """What the application saw, None for a connection that was refused."""
+    """What the application saw, None for a connection that was rejected."""
     try:
         answer = httpx2.get(server.url + "/scope", verify=context, headers=headers, timeout=PATIENCE)
     except httpx2.TransportError:
@@ -163,7 +163,7 @@ def served(server: ServerProcess, context: ssl.SSLContext) -> str:
         return str(secured.getpeercert())
 
 
-def test_rotation_and_a_refused_reload(serve: Serve, certificates: Certificates, tmp_path: Path) -> None:
+def test_rotation_and_a_rejected_reload(serve: Serve, certificates: Certificates, tmp_path: Path) -> None:
     certfile, keyfile = tmp_path / "tls.crt", tmp_path / "tls.key"
     trusting = client(certificates)
 
@@ -176,15 +176,15 @@ def test_rotation_and_a_refused_reload(serve: Serve, certificates: Certificates,
     server = serve(certificates.settings(certfile=str(certfile), keyfile=str(keyfile)))
     assert "first" in served(server, trusting)
     put("second", share=0.5)
-    server.wait_for_log("new certificate refused, the old one stays")
+    server.wait_for_log("new certificate rejected, the old one stays in use")
     assert "first" in served(server, trusting)
     put("second")
     server.wait_for_log("new certificate in use")
     assert "second" in served(server, trusting)
-    assert server.log.count("new certificate refused") == 1
+    assert server.log.count("new certificate rejected") == 1
 
     keyfile.write_bytes(certificates.issue("other")[1].read_bytes())
     server.signal(signal.SIGHUP)
-    server.wait_for_log("reload refused, the old state goes on: configuration: APP_SERVER__TLS__KEYFILE")
+    server.wait_for_log("reload rejected, the settings stay as they were: configuration: APP_SERVER__TLS__KEYFILE")
     assert "second" in served(server, trusting)
     assert server.log.count("Booting worker") == 1

@@ -71,7 +71,7 @@ def statuses(process: psutil.Process) -> set[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_worker_listens_on_all_of_them_until_it_leaves(serve: Serve) -> None:
+def test_a_worker_listens_on_all_of_them_until_it_shuts_down(serve: Serve) -> None:
     """One that stayed open would take connections that nobody serves."""
     server = serve({"APP_SERVER__DRAIN": "0"})
     worker = psutil.Process(server.workers[0])
@@ -80,7 +80,7 @@ def test_a_worker_listens_on_all_of_them_until_it_leaves(serve: Serve) -> None:
     assert descriptors_of(worker, listener) == ACCEPTS
     with ThreadPoolExecutor() as threads:
         slow = threads.submit(server.status, "/slow?seconds=2")
-        server.wait_until(lambda: psutil.CONN_ESTABLISHED in statuses(worker), "to be at work")
+        server.wait_until(lambda: psutil.CONN_ESTABLISHED in statuses(worker), "to have an active request")
         server.signal(signal.SIGTERM)
         server.wait_until(lambda: slow.done() or not descriptors_of(worker, listener), "to listen no more")
         assert not slow.done()

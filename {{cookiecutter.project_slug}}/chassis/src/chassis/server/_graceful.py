@@ -31,7 +31,7 @@ class GracefulServer(Server):
         self.servers = []  # Stock has none before the start is complete, and a signal may come earlier.
         self.aborted = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
-        self.leaving: asyncio.Task[None] | None = None
+        self.shutdown_task: asyncio.Task[None] | None = None
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -39,7 +39,7 @@ class GracefulServer(Server):
         drain = self.lifespan.state.get("drain")
         self.drain = drain if isinstance(drain, Drain) else self.drain
         # A task of its own: uvicorn's callback falls silent during shutdown, and gunicorn would kill the worker.
-        self.tasks.append(asyncio.create_task(self._keep_beating()))
+        self.tasks.append(asyncio.create_task(self._send_heartbeats()))
 
     @override
     @contextlib.contextmanager
@@ -56,12 +56,12 @@ class GracefulServer(Server):
     def stop(self) -> None:
         """The service stops: `/readyz` says so at once, and requests are served for the drain time."""
         self.drain.begin(stopping=True)
-        self._leave_after(self.settings.drain)
+        self._begin_shutdown(self.settings.drain)
 
     def retire(self) -> None:
         """Another worker serves in this one's place: no need to wait, and the service stays ready."""
         self.drain.begin(stopping=False)
-        self._leave_after(0)
+        self._begin_shutdown(0)
 
     def abort(self) -> None:
         """Cancel what is at work. The lifespan still ends in order."""
@@ -72,13 +72,13 @@ class GracefulServer(Server):
         for task in self.server_state.tasks:
             task.cancel()
 
-    def _leave_after(self, seconds: float) -> None:
-        if self.leaving is None:
-            log.info("leaving in %g s", seconds + self.settings.lame_duck)
-            self.leaving = asyncio.create_task(self._leave(seconds))
+    def _begin_shutdown(self, drain: float) -> None:
+        if self.shutdown_task is None:
+            log.info("shutting down: drain %g s, lame duck %g s", drain, self.settings.lame_duck)
+            self.shutdown_task = asyncio.create_task(self._drain_and_exit(drain))
 
-    async def _leave(self, seconds: float) -> None:
-        await self._sleep(seconds)
+    async def _drain_and_exit(self, drain: float) -> None:
+        await self._sleep(drain)
         for server in self.servers:
             server.close()
         # Clients that speak in the last second learn that their connection closes, instead of finding it closed.
@@ -91,10 +91,10 @@ class GracefulServer(Server):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.aborted.wait(), seconds)
 
-    async def _keep_beating(self) -> None:
+    async def _send_heartbeats(self) -> None:
         while True:
             self.beat(self.server_state.total_requests)
             if os.getppid() != self.master:
-                log.error("the master is gone")
+                log.error("the master process has ended")
                 self.retire()
             await asyncio.sleep(HEARTBEAT)

@@ -34,8 +34,8 @@ class Http2Protocol(AutoZttpProtocol):
 
     def _close_if_silent(self) -> None:
         chosen = self.chosen
-        at_work = chosen.cycles if isinstance(chosen, ZttpH2Protocol) else chosen and chosen.cycle
-        if not at_work and not (chosen and chosen.timeout_keep_alive_task):
+        active = chosen.cycles if isinstance(chosen, ZttpH2Protocol) else chosen and chosen.cycle
+        if not active and not (chosen and chosen.timeout_keep_alive_task):
             self.transport.close()
 
 

@@ -52,7 +52,7 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
     def handle_hup(self) -> None:
         # Stock dies of a configuration that is wrong, and stops the old workers before the new ones serve.
         if problem := self._check_configuration():
-            self.log.error("reload refused, the old state goes on: %s", problem)
+            self.log.error("reload rejected, the settings stay as they were: %s", problem)
             return
         for worker in self.WORKERS.values():
             worker.obsolete = True
@@ -62,11 +62,11 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
     def _check_configuration(self) -> str:
         """Let another process load the new state, the application too; the last line it writes says what is wrong."""
         command = [sys.executable, "-m", "gunicorn", *sys.argv[1:], "--check-config"]
-        patience = self.cfg.graceful_timeout
+        timeout = self.cfg.graceful_timeout
         try:
-            check = subprocess.run(command, capture_output=True, text=True, timeout=patience, check=False)  # noqa: S603
+            check = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)  # noqa: S603
         except subprocess.TimeoutExpired:
-            return f"checking it took more than {patience} s"
+            return f"checking it took more than {timeout} s"
         return check.stderr.strip().rpartition("\n")[2] if check.returncode else ""
 
     @override
@@ -74,24 +74,24 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
         # Stock ends a worker first and starts another when it has gone: with one worker nobody accepts meanwhile.
         workers = sorted(self.WORKERS.values(), key=lambda worker: worker.age)
         for worker in workers:
-            worker.obsolete |= worker.stage is Stage.SPENT
-        staying = [worker for worker in workers if not worker.obsolete]
-        for worker in staying[: -self.num_workers]:
+            worker.obsolete |= worker.stage is Stage.MAX_REQUESTS_REACHED
+        current = [worker for worker in workers if not worker.obsolete]
+        for worker in current[: -self.num_workers]:
             worker.obsolete = True
-        if len(staying) < self.num_workers and time.monotonic() >= self.retry_at:
-            for _ in range(self.num_workers - len(staying)):
+        if len(current) < self.num_workers and time.monotonic() >= self.retry_at:
+            for _ in range(self.num_workers - len(current)):
                 self.spawn_worker()
-        elif all(worker.stage is Stage.SERVING for worker in staying):
-            self._dismiss(worker for worker in workers if worker.obsolete)
+        elif all(worker.stage is Stage.SERVING for worker in current):
+            self._retire(worker for worker in workers if worker.obsolete)
         self.served = self._has_served()
 
     def _has_served(self) -> bool:
         return self.served or any(worker.stage is Stage.SERVING for worker in self.WORKERS.values())
 
-    def _dismiss(self, workers: Iterable[Worker]) -> None:
+    def _retire(self, workers: Iterable[Worker]) -> None:
         for worker in workers:
-            if not worker.dismissed:
-                worker.dismissed = True
+            if not worker.retired:
+                worker.retired = True
                 self.kill_worker(worker.pid, RETIRE)
 
     @override
@@ -102,7 +102,7 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
             # Stock stops all that serve when one replacement cannot start.
             if not (self.stopping or self._has_served()):
                 raise
-            self.log.warning("%s The others go on; trying again.", halt.reason)
+            self.log.warning("%s The other workers continue; next attempt in %g s.", halt.reason, RETRY_AFTER)
             self.retry_at = time.monotonic() + RETRY_AFTER
 
 

@@ -32,31 +32,31 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.client = self.client or _UNIX
         self.tls = tls_extension(transport)
-        self.refusal = HTTPStatus.BAD_REQUEST
-        self.in_head = self.refused = False
+        self.bad_head_status = HTTPStatus.BAD_REQUEST
+        self.in_head = self.rejected = False
         self.head_size = self.chunk_size = self.first_chunk_size = 0
         self.head_timer: asyncio.TimerHandle | None = None
-        self._expect_head()
+        self._start_head_timer()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_has_come()
+        self._stop_head_timer()
         super().connection_lost(exc)
 
     @override
     def data_received(self, data: bytes) -> None:
-        if self.refused:
+        if self.rejected:
             return
         self.chunk_size = len(data)
         if self.in_head:
             self.head_size += self.chunk_size
         super().data_received(data)
         if self.in_head:
-            self._expect_head()
+            self._start_head_timer()
             if self.head_size > self.settings.max_head_size:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif not self._is_at_work() and self.transport.get_protocol() is self:  # Else it is a WebSocket's now.
-            self._expect_head()  # Or the rest of a body that nobody reads: uvicorn has just ended its own timer.
+                self._reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif not self._has_active_request() and self.transport.get_protocol() is self:  # Else it is a WebSocket's now.
+            self._start_head_timer()  # Or the rest of a body that nobody reads: uvicorn has just ended its own timer.
 
     @override
     def on_message_begin(self) -> None:
@@ -69,9 +69,9 @@ class LimitedProtocol(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         self.in_head = False
-        self._head_has_come()
+        self._stop_head_timer()
         if len(self.headers) > self.settings.max_headers or self._head_is_too_large():
-            self.refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self.bad_head_status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             raise BadHead
         hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
@@ -80,7 +80,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @override
     def send_400_response(self, msg: str) -> None:
-        self._refuse(self.refusal)
+        self._reject(self.bad_head_status)
 
     def _head_is_too_large(self) -> bool:
         if self.head_size + self.first_chunk_size <= self.settings.max_head_size:
@@ -88,32 +88,32 @@ class LimitedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         return size > self.settings.max_head_size
 
-    def _is_at_work(self) -> bool:
+    def _has_active_request(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and not cycle.response_complete
 
-    def _expect_head(self) -> None:
+    def _start_head_timer(self) -> None:
         if self.head_timer is None and not self.transport.is_closing():
-            self.head_timer = self.loop.call_later(self.settings.head_timeout, self._head_is_late)
+            self.head_timer = self.loop.call_later(self.settings.head_timeout, self._on_head_timeout)
 
-    def _head_has_come(self) -> None:
+    def _stop_head_timer(self) -> None:
         if self.head_timer is not None:
             self.head_timer.cancel()
             self.head_timer = None
 
-    def _head_is_late(self) -> None:
+    def _on_head_timeout(self) -> None:
         if self.in_head:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+            self._reject(HTTPStatus.REQUEST_TIMEOUT)
         else:
             self.transport.close()
 
-    def _refuse(self, status: HTTPStatus) -> None:
-        self.refused = True
-        self._head_has_come()
-        if self._is_at_work() and not self.cycle.more_body:
+    def _reject(self, status: HTTPStatus) -> None:
+        self.rejected = True
+        self._stop_head_timer()
+        if self._has_active_request() and not self.cycle.more_body:
             self.cycle.keep_alive = False  # An earlier request: its answer goes first, and closes.
             return
-        if self._is_at_work() and self.cycle.response_started:
+        if self._has_active_request() and self.cycle.response_started:
             self.transport.close()
             return
         slug = status.phrase.lower().replace(" ", "-")

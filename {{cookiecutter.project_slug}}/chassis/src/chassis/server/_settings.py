@@ -76,11 +76,11 @@ class ServerSettings(SettingsGroup):
 
     @model_validator(mode="after")
     def _times_agree(self) -> Self:
-        leaving = self.lame_duck + self.graceful_shutdown
+        shutdown = self.lame_duck + self.graceful_shutdown
         _below("DEADLINE", self.deadline, "GRACEFUL_SHUTDOWN", self.graceful_shutdown)
-        _below("LAME_DUCK + GRACEFUL_SHUTDOWN", leaving, "TIMEOUT", self.timeout)
+        _below("LAME_DUCK + GRACEFUL_SHUTDOWN", shutdown, "TIMEOUT", self.timeout)
         stopping = "DRAIN + LAME_DUCK + GRACEFUL_SHUTDOWN"
-        _below(stopping, self.drain + leaving, "GRACEFUL_TIMEOUT", self.graceful_timeout)
+        _below(stopping, self.drain + shutdown, "GRACEFUL_TIMEOUT", self.graceful_timeout)
         _below("GRACEFUL_TIMEOUT", self.graceful_timeout, "GRACE_PERIOD", self.grace_period)
         return self
 

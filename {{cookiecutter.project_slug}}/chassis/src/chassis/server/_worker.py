@@ -31,7 +31,7 @@ class Stage(enum.IntEnum):
 
     BOOTING = 0
     SERVING = 1
-    SPENT = 2
+    MAX_REQUESTS_REACHED = 2
     """It has served its `max_requests` and asks to be replaced."""
 
 
@@ -40,7 +40,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
     """Set on the class by gunicorn.conf.py: gunicorn hands a worker nothing but its own configuration."""
 
     obsolete = False
-    dismissed = False
+    retired = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.CONFIG_KWARGS = self._uvicorn_options()
@@ -93,7 +93,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
     def beat(self, requests: int) -> None:
-        os.ftruncate(self.tmp.fileno(), Stage.SPENT if requests >= self.max_requests else Stage.SERVING)
+        os.ftruncate(self.tmp.fileno(), Stage.MAX_REQUESTS_REACHED if requests >= self.max_requests else Stage.SERVING)
         self.notify()
 
     @property
