@@ -10,7 +10,7 @@ import psutil
 import pytest
 import uvloop
 
-from chassis.server._worker import ACCEPTS, descriptors
+from chassis.server._descriptors import ACCEPTS, descriptors
 from tests.server.conftest import Serve
 
 

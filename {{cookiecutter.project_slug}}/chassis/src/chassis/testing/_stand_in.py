@@ -9,19 +9,19 @@ class PaymentsAPI(StandIn):
 
 import asyncio
 import socket
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Self
 
-import uvicorn
 from pydantic import HttpUrl
 from pydantic_settings import BaseSettings
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from chassis.testing._uvicorn_thread import serving
 
 type Answer = Callable[[Request], Response]
 
@@ -59,15 +59,8 @@ class StandIn(ABC):
     def running(cls) -> Iterator[Self]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             api = cls(listener.getsockname()[1])
-            app = Starlette(routes=[Route(cls.path, api.answer)])
-            server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-            thread.start()
-            try:
+            with serving(Starlette(routes=[Route(cls.path, api.answer)]), listener):
                 yield api
-            finally:
-                server.force_exit = server.should_exit = True
-                thread.join()
 
     @property
     def variables(self) -> dict[str, str]:
