@@ -1,4 +1,4 @@
-"""An order's amount in other currencies, with the rates API in every scenario."""
+"""An order's amount in other currencies, with a stand-in for the rates API in every scenario."""
 
 import asyncio
 from decimal import Decimal
@@ -53,7 +53,7 @@ async def test_several_currencies_take_the_time_of_one(client: AsyncClient, rate
     rates_api.scenario = "slow"
     path = await amount_path(client)
     asked = asyncio.create_task(client.get(path, params={"currency": ["GBP", "JPY", "USD"]}))
-    async with asyncio.timeout(20):  # One after the other, the second would not come.
+    async with asyncio.timeout(20):  # If the calls were sequential, the second would not come.
         while len(rates_api.requests) < 3:
             await asyncio.sleep(0.01)
     asked.cancel()
@@ -84,7 +84,7 @@ async def test_a_failing_upstream_is_a_problem(client: AsyncClient, rates_api: R
     assert (answer.status_code, answer.json()["type"]) == (502, "/problems/upstream-failed")
 
 
-async def test_an_upstream_that_keeps_failing_is_left_alone(client: AsyncClient, rates_api: RatesAPI) -> None:
+async def test_the_circuit_breaker_opens(client: AsyncClient, rates_api: RatesAPI) -> None:
     path = await amount_path(client)
     rates_api.scenario = "broken"
     answers = [await client.get(path, params={"currency": "GBP"}) for _ in range(6)]
@@ -108,7 +108,7 @@ class TestShortRequests:
         assert int(request.headers["X-Envoy-Expected-Rq-Timeout-Ms"]) <= 1950
 
 
-async def test_no_connection_waits_on_the_upstream(
+async def test_the_call_holds_no_database_connection(
     committing_client: AsyncClient, committed: State, rates_api: RatesAPI
 ) -> None:
     rates_api.scenario = "a while"
@@ -128,13 +128,13 @@ async def test_a_rate_that_does_not_exist(client: AsyncClient, rates_api: RatesA
 
 
 @pytest.mark.parametrize("currencies", [[], ["EURO"], ["eur"], ["EUR"] * 11])
-async def test_wrong_currencies_are_refused(client: AsyncClient, currencies: list[str]) -> None:
+async def test_wrong_currencies_are_rejected(client: AsyncClient, currencies: list[str]) -> None:
     answer = await client.get(await amount_path(client), params={"currency": currencies})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"].startswith("/query/currency")
 
 
-async def test_an_order_that_is_not_there(client: AsyncClient, rates_api: RatesAPI) -> None:
+async def test_an_order_that_does_not_exist(client: AsyncClient, rates_api: RatesAPI) -> None:
     answer = await client.get(f"/v1/orders/{uuid4()}/amount", params={"currency": "GBP"})
     assert answer.status_code == 404
     assert rates_api.requests == []

@@ -16,7 +16,7 @@ BILLING = "CN=billing,OU=Accounts,O=Example\\, Inc."
 
 
 def bad_inputs(certificates: Certificates) -> dict[str, tuple[dict[str, str], str]]:
-    """By name: the settings that differ from good ones, and what the one line must say."""
+    """By name: the settings that differ from valid ones, and a part of the expected line."""
     other, other_key = certificates.issue("other")
     encrypted = certificates.folder / "encrypted.key"
     key = serialization.load_pem_private_key(certificates.keyfile.read_bytes(), None)
@@ -32,7 +32,7 @@ def bad_inputs(certificates: Certificates) -> dict[str, tuple[dict[str, str], st
         "no key file": ({"keyfile": "/nowhere.key"}, "KEYFILE: /nowhere.key: No such file"),
         "an empty certificate": ({"certfile": str(empty)}, "CERTFILE"),
         "another's key": ({"keyfile": str(other_key)}, "does not belong to"),
-        "a key without its password": ({"keyfile": str(encrypted)}, "missing, and the key is encrypted"),
+        "a key without its password": ({"keyfile": str(encrypted)}, "missing: the key is encrypted"),
         "a wrong password": ({"keyfile": str(encrypted), "keyfile_password": "no"}, f"{encrypted} is wrong"),
         "no CA file": ({"ca_certs": "/nowhere.pem"}, "CA_CERTS: /nowhere.pem: No such file"),
         "an empty CA": ({"ca_certs": str(empty)}, "CA_CERTS"),
@@ -82,13 +82,13 @@ def test_a_certificate_that_expires_soon_is_a_warning(
 
 @pytest.fixture(scope="module")
 def strict(serve: Serve, certificates: Certificates) -> ServerProcess:
-    """Clients must show a certificate; everything else is the default."""
+    """Clients must have a certificate. All other settings are the defaults."""
     return serve(certificates.settings(ca_certs=str(certificates.ca_file), client_certs="required"))
 
 
 @pytest.fixture(scope="module")
 def modern(serve: Serve, certificates: Certificates) -> ServerProcess:
-    """TLS 1.3 only, and clients may show a certificate."""
+    """TLS 1.3 only, and clients may have a certificate."""
     extra = {"ca_certs": str(certificates.ca_file), "client_certs": "optional", "minimum_version": "1.3"}
     return serve(certificates.settings(**extra))
 
@@ -101,7 +101,7 @@ def client(certificates: Certificates, pair: tuple[Path, Path] | None = None) ->
 
 
 def scope(server: ServerProcess, context: ssl.SSLContext, **headers: str) -> dict[str, object] | None:
-    """What the application saw, None for a connection that was rejected."""
+    """The scope that the application got, or None if the connection was rejected."""
     try:
         answer = httpx2.get(server.url + "/scope", verify=context, headers=headers, timeout=PATIENCE)
     except httpx2.TransportError:

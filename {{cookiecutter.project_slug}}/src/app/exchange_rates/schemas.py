@@ -9,7 +9,7 @@ MAX_RATE = 10**9
 
 
 class Rates(BaseModel):
-    """An answer of https://frankfurter.dev/docs: what one unit of `base` is worth in other currencies."""
+    """A response of https://frankfurter.dev/docs: the price of one unit of `base` in other currencies."""
 
     base: str
     rates: dict[str, Annotated[Decimal, Field(gt=0, lt=MAX_RATE)]]

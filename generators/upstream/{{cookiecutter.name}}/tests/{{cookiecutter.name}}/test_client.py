@@ -1,6 +1,6 @@
 {%- set u = cookiecutter | upstream -%}
 {%- set api = u.name ~ "_api: " ~ u.type ~ "API" -%}
-"""Answers of the {{ u.words }} API, with the API in every scenario."""
+"""Calls to the {{ u.words }} API, with a stand-in for it in every scenario."""
 
 from uuid import UUID
 
@@ -30,7 +30,7 @@ def settings(settings: Settings, {{ api }}, short_timeouts: bool) -> Settings:
 
 @pytest.fixture
 def app(settings: Settings) -> FastAPI:
-    """The service with a route that passes on what it fetches."""
+    """The service with a route that returns what it fetches."""
     app = create_app(settings)
 
     @app.get("/fetched/{ {{- u.one }}_id}")
@@ -40,14 +40,14 @@ def app(settings: Settings) -> FastAPI:
     return app
 
 
-async def test_a_good_answer(client: AsyncClient, {{ api }}) -> None:
+async def test_a_valid_response(client: AsyncClient, {{ api }}) -> None:
     answer = await client.get(PATH)
     assert (answer.status_code, answer.json()) == (200, {"id": ID})
     [request] = {{ u.name }}_api.requests
     assert request.headers["X-Request-ID"] == answer.headers["X-Request-ID"]
 
 
-async def test_what_the_api_does_not_have(client: AsyncClient, {{ api }}) -> None:
+async def test_an_item_that_does_not_exist(client: AsyncClient, {{ api }}) -> None:
     {{ u.name }}_api.scenario = "not found"
     answer = await client.get(PATH)
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/{{ u.one_slug }}-unavailable")
@@ -70,13 +70,13 @@ async def test_a_failing_api_is_a_problem(client: AsyncClient, {{ api }}, scenar
     assert (answer.status_code, answer.json()["type"]) == (502, "/problems/upstream-failed")
 
 
-async def test_an_api_that_is_busy_for_a_moment_is_asked_again(client: AsyncClient, {{ api }}) -> None:
+async def test_a_call_to_a_busy_api_is_retried(client: AsyncClient, {{ api }}) -> None:
     {{ u.name }}_api.scenario = "busy once"
     assert (await client.get(PATH)).status_code == 200
     assert len({{ u.name }}_api.requests) == 2
 
 
-async def test_an_api_that_keeps_failing_is_left_alone(client: AsyncClient, {{ api }}) -> None:
+async def test_the_circuit_breaker_opens(client: AsyncClient, {{ api }}) -> None:
     {{ u.name }}_api.scenario = "broken"
     answers = [await client.get(PATH) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [502] * 5 + [503]

@@ -1,5 +1,5 @@
 {%- set u = cookiecutter | upstream -%}
-"""What this service asks of the {{ u.words }} API."""
+"""Calls to the {{ u.words }} API."""
 
 from typing import Annotated
 from uuid import UUID
