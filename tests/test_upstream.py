@@ -22,7 +22,7 @@ Adding
 and to src/app/settings.py
   +class PaymentsSettings(UpstreamSettings):
   +    base_url: HttpUrl = HttpUrl("https://payments.example/v2/")
-  +    \"""Where the payments API is.\"""
+  +    \"""The base URL of the payments API.\"""
   +
   +
   +    payments: PaymentsSettings = PaymentsSettings()
@@ -32,7 +32,7 @@ and to src/app/lifespan.py
 and to tests/conftest.py
   +    "tests.payments_api",
 and to .env.example
-  +# Where the payments API is.
+  +# The base URL of the payments API.
   +# APP_PAYMENTS__BASE_URL=https://payments.example/v2/
 """
 
@@ -100,7 +100,7 @@ def test_the_example_says_of_it_what_it_says_of_the_others(ours: Path, machine: 
     [
         ({"name": ""}, "it needs a name: make upstream name=payments url=https://payments.example/v2/"),
         ({"name": "{{x}}"}, "name: there is no { in one"),
-        ({"name": "class"}, "the name 'class': Python has this name already"),
+        ({"name": "class"}, "the name 'class' has a meaning in Python"),
         ({"name": "orders"}, "there is src/app/orders already"),
         ({"name": "settings"}, "there is src/app/settings.py already"),
         ({"name": "rates"}, "there is tests/rates_api.py already"),
@@ -109,7 +109,7 @@ def test_the_example_says_of_it_what_it_says_of_the_others(ours: Path, machine: 
         ({"name": "load"}, "settings have this attribute already; for example load_api"),
         ({"name": "requests"}, "its code has a Request already; for example requests_api"),
         ({"url": "payments"}, "the url 'payments': Input should be a valid URL"),
-        ({"url": "https://me:secret@payments.example/"}, "https://, a host, and a path if it has one"),
+        ({"url": "https://me:secret@payments.example/"}, "https://, a host and optionally a path"),
     ],
 )
 def test_what_cannot_be_is_refused(

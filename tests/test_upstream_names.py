@@ -28,14 +28,14 @@ def test_the_forms_of_a_name(name: str, one: str, kind: str) -> None:
     ("name", "why"),
     [
         ("Payments", "lower-case letters, digits and single underscores"),
-        ("2pay", "from a letter on"),
+        ("2pay", "start with a letter"),
         ("pay__me", "single underscores"),
         ("pay-me", "lower-case letters"),
         ("../pay", "lower-case letters"),
-        ("p" * 31, "has 31 characters, and 30 is the most"),
-        ("class", "Python has this name already; another one, for example class_api"),
-        ("match", "Python has this name already"),
-        ("filter", "Python has this name already"),
+        ("p" * 31, "has 31 characters; the maximum is 30"),
+        ("class", "has a meaning in Python; choose another, for example class_api"),
+        ("match", "has a meaning in Python"),
+        ("filter", "has a meaning in Python"),
     ],
 )
 def test_a_wrong_name_is_refused(name: str, why: str) -> None:
@@ -71,5 +71,5 @@ def test_where_it_is(given: str, url: str) -> None:
     ],
 )
 def test_a_wrong_url_is_refused(url: str) -> None:
-    with pytest.raises(Refused, match="a host, and a path if it has one"):
+    with pytest.raises(Refused, match="a host and optionally a path"):
         of_answers({"name": "users", "url": url})

@@ -1,6 +1,6 @@
-"""What the files of this template say of an upstream: `{% set u = cookiecutter | upstream %}`.
+"""The names of an upstream in this template: `{% set u = cookiecutter | upstream %}`.
 
-It runs on the Python of the user's cookiecutter, with what cookiecutter needs and nothing else.
+It runs on the Python of the user's cookiecutter, which may have only the packages that cookiecutter needs.
 """
 
 import builtins
@@ -15,13 +15,13 @@ from jinja2 import Environment
 from jinja2.ext import Extension
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_LONGEST = 30  # With it the lines of the code stay within their length.
-# Without user and password, which are no code, and with nothing that a string or a comment would need quoted.
+_LONGEST = 30  # Longer names would make lines of the generated code too long.
+# No user and password: they do not belong in code. No characters that must be quoted in a string or comment.
 _URL = re.compile(r"https?://[a-z0-9.:\[\]-]+(/[A-Za-z0-9._~%+-]+)*/?")
 
 
 class Refused(SystemExit, FailedHookException):
-    """One line and exit code 1: cookiecutter prints a failed hook so, a program that runs it may catch it."""
+    """One line and exit code 1. cookiecutter prints it like a failed hook; a program can catch it."""
 
 
 class Upstreams(Extension):
@@ -53,7 +53,7 @@ class Upstream:
 
     @property
     def url(self) -> str:
-        """Where it is; a name that nobody can have (RFC 6761), until somebody says it."""
+        """The given URL, or a placeholder that never resolves (RFC 6761)."""
         return f"{self.given.rstrip('/')}/" if self.given else f"https://{self.slug}.invalid/"
 
     @property
@@ -77,15 +77,16 @@ def of_answers(answers: Mapping[str, Any]) -> Upstream:
     name, url = answers["name"], answers["url"]
     if not _NAME.fullmatch(name):
         raise Refused(
-            f"the name {name!r}: lower-case letters, digits and single underscores, from a letter on"
+            f"the name {name!r} must have only lower-case letters, digits and single underscores,"
+            " and start with a letter"
         )
     if len(name) > _LONGEST:
-        raise Refused(f"the name {name!r} has {len(name)} characters, and {_LONGEST} is the most")
+        raise Refused(f"the name {name!r} has {len(name)} characters; the maximum is {_LONGEST}")
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in dir(builtins):
-        raise Refused(f"the name {name!r}: Python has this name already; another one, for example {name}_api")
+        raise Refused(f"the name {name!r} has a meaning in Python; choose another, for example {name}_api")
     if url and not _URL.fullmatch(url):
         raise Refused(
-            f"the url {url!r}: https://, a host, and a path if it has one, as in https://{name}.example/v2/"
+            f"the url {url!r} must be https://, a host and optionally a path, such as https://{name}.example/v2/"
         )
     return Upstream(name, url)
 
@@ -95,7 +96,7 @@ def _camel(name: str) -> str:
 
 
 def _one_of(name: str) -> str:
-    """Name one of what the API has: a payment of payments, a crm_item of crm."""
+    """Return the name of one item of the API: payment for payments, crm_item for crm."""
     if re.search(r"[a-z]{3}ies$", name):
         return f"{name[:-3]}y"
     if re.search(r"[a-z]{3}(sh|ch|x|ss)es$", name):

@@ -33,7 +33,7 @@ async def test_every_signal_drains(serve: Serve, number: signal.Signals) -> None
     writer.write(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
     await reader.readuntil(b"tick")
     server.signal(number)
-    await until(lambda: "leaving in" in server.log, "for the drain")
+    await until(lambda: "shutting down: drain" in server.log, "for the drain")
     assert await asyncio.to_thread(server.status, "/readyz") == 503
     assert await asyncio.to_thread(server.status, "/livez") == 200
     assert await asyncio.to_thread(server.wait, 12) == 0
@@ -80,7 +80,7 @@ async def test_one_worker_that_cannot_start_stops_no_other(serve: Serve, tmp_pat
         await load.reach(50)
         broken.touch()
         os.kill(booted(server)[0], signal.SIGKILL)
-        await until(lambda: "The others go on" in server.log, "for the failure", 10)
+        await until(lambda: "The other workers continue" in server.log, "for the failure", 10)
         failed = load.failures.copy()
         await load.reach(load.answered + 1_000)
         broken.unlink()

@@ -85,10 +85,10 @@ async def test_a_broken_reload_changes_nothing(serve: Serve, certificates: Certi
         await load.reach(200)
         certificates.keyfile.write_text("no key")
         server.signal(signal.SIGHUP)
-        await until(lambda: "reload refused" in server.log, "for the refusal")
+        await until(lambda: "reload rejected" in server.log, "for the rejection")
         await load.reach(ENOUGH)
     assert not load.failures
-    assert server.log.count("reload refused") == 1
+    assert server.log.count("reload rejected") == 1
     assert len(booted(server)) == 2
 
 
@@ -105,12 +105,12 @@ async def test_certificates_rotate_under_load(serve: Serve, certificates: Certif
     async with Load(server.port, keep_alive=False, context=certificates.context).running() as load:
         await load.reach(200)
         certificates.issue("second", half_written=True)
-        await until(lambda: server.log.count("new certificate refused") == 2, "for two workers to refuse it")
+        await until(lambda: server.log.count("new certificate rejected") == 2, "for two workers to reject it")
         certificates.issue("second")
         await until(lambda: server.log.count("new certificate in use") == 2, "for two workers to take it", 5)
         assert "second" in await served(server.port, certificates.context)
         certificates.ca.issue_cert("localhost").private_key_pem.write_to_path(certificates.keyfile)
-        await until(lambda: server.log.count("new certificate refused") == 4, "for two workers to refuse it")
+        await until(lambda: server.log.count("new certificate rejected") == 4, "for two workers to reject it")
         assert "second" in await served(server.port, certificates.context)
         await load.reach(2_000)
     assert not load.failures

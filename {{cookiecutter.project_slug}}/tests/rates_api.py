@@ -19,8 +19,10 @@ def document(request: Request, rates: dict[str, float]) -> Response:
 class RatesAPI(StandIn):
     upstream = "exchange_rates"
     path = "/v1/latest"
-    manners: ClassVar = {
+    scenarios: ClassVar = {
         "negative": lambda request: document(request, {request.query_params["symbols"]: -1}),
+        "huge": lambda request: document(request, {request.query_params["symbols"]: 999_999_999_999}),
+        "invalid": lambda _: JSONResponse({"message": "invalid currency code"}, status_code=422),
         "other": lambda request: document(request, {"XYZ": 1}),
     }
 

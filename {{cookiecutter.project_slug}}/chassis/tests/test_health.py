@@ -12,7 +12,7 @@ from example.settings import Settings
 
 @pytest.fixture(autouse=True)
 def route(app: FastAPI) -> None:
-    """A route that needs the database, whatever features there are."""
+    """A route that needs the database."""
 
     @app.get("/rows")
     async def rows(session: ReadSession) -> int:
@@ -25,7 +25,7 @@ async def test_a_service_that_can_work_is_ready(client: AsyncClient) -> None:
     assert (response.status_code, response.json()) == (200, {"status": "ok", "database": "ok"})
 
 
-async def test_a_service_without_its_database_starts_and_says_so(client_for: ClientFactory) -> None:
+async def test_a_service_without_its_database_starts_but_is_not_ready(client_for: ClientFactory) -> None:
     away = DatabaseSettings(url=SecretStr("postgresql://nobody@127.0.0.1:1/nothing"))
     app = create_app(Settings(database=away))
     async with opened(app) as state, client_for(state) as client:

@@ -103,11 +103,11 @@ async def test_too_many_at_once() -> None:
     async with calling(ConcurrencyMiddleware(application(), 1)) as client:
         first = asyncio.create_task(client.get("/slow?seconds=60"))
         await asyncio.sleep(0.05)
-        refused, probe = await client.get("/slow"), await client.get("/livez")
+        rejected, probe = await client.get("/slow"), await client.get("/livez")
         first.cancel()
         await asyncio.wait([first])
         after = await client.get("/slow")
-    assert (refused.status_code, slug(refused), refused.headers["Retry-After"]) == (503, "overloaded", "1")
+    assert (rejected.status_code, slug(rejected), rejected.headers["Retry-After"]) == (503, "overloaded", "1")
     assert probe.status_code == 200
     assert after.status_code == 200
 

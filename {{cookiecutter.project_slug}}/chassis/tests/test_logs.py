@@ -1,4 +1,4 @@
-"""What stands in the log, and what must not."""
+"""What the log contains, and what it must not contain."""
 
 import json
 import logging
@@ -87,7 +87,7 @@ async def test_bytes_are_counted_to_the_end_of_a_stream(client: AsyncClient, cap
     assert lines(capsys)[-1]["bytes"] == 15
 
 
-async def test_a_path_that_is_no_route_is_not_logged(client: AsyncClient, capsys: Captured) -> None:
+async def test_an_unknown_path_is_not_logged(client: AsyncClient, capsys: Captured) -> None:
     await client.get("/people/lovelace@example.org")
     [access] = lines(capsys)
     assert (access["status"], access["route"]) == (404, None)
@@ -100,14 +100,14 @@ async def test_an_unexpected_error_is_a_500_in_the_log_too(client: AsyncClient, 
 
 
 @pytest.mark.parametrize("given", ["", "a b", 'a"b', "x" * 129, "ünïcode", "${jndi:x}", "a\tb"])
-async def test_a_request_id_that_is_not_sane_is_replaced(client: AsyncClient, given: str) -> None:
+async def test_a_request_id_that_is_invalid_is_replaced(client: AsyncClient, given: str) -> None:
     answer = await client.get("/hello/ada", headers={b"X-Request-ID": given.encode()})
     assert answer.headers["X-Request-ID"] != given
     assert len(answer.headers["X-Request-ID"]) == 32
 
 
 @pytest.mark.parametrize("given", ["x", "x" * 128, "1-67891233-abcdef012345678912345678", "Root=1-2:3/4_5.6+7"])
-async def test_a_sane_request_id_is_kept(client: AsyncClient, given: str) -> None:
+async def test_a_valid_request_id_is_kept(client: AsyncClient, given: str) -> None:
     assert (await client.get("/hello/ada", headers={"X-Request-ID": given})).headers["X-Request-ID"] == given
 
 
@@ -116,7 +116,7 @@ def test_a_websocket_has_a_request_id_too() -> None:
         assert socket.receive_text() == "w-1"
 
 
-async def test_the_trace_stands_in_the_line(capsys: Captured) -> None:
+async def test_the_line_has_the_trace(capsys: Captured) -> None:
     logs.configure(LogSettings(format="json"))
     app = an_app(telemetry={"tracer_provider": TracerProvider()})
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"

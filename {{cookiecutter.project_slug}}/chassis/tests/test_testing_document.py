@@ -10,7 +10,7 @@ import httpx2
 
 from chassis import testing
 from chassis.testing import checks
-from chassis.testing._stand_in import _DELAYS, _MANNERS
+from chassis.testing._stand_in import _DELAYS, _SCENARIOS
 
 TEXT = (Path(__file__).parents[1] / "docs/testing.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -32,10 +32,10 @@ def test_its_fixtures_exist() -> None:
     assert {name for name in named if not hasattr(testing, name)} == set()
 
 
-def test_a_stand_in_answers_in_the_manners_that_it_lists() -> None:
-    listed = TEXT.partition('manner = "slow"`')[2].partition("(404)")[0]
+def test_a_stand_in_answers_in_the_scenarios_that_it_lists() -> None:
+    listed = TEXT.partition('scenario = "slow"`')[2].partition("(404)")[0]
 
-    assert {"slow", *re.findall(r"`([a-z ]+)`", listed)} == _DELAYS.keys() | _MANNERS.keys()
+    assert {"slow", *re.findall(r"`([a-z ]+)`", listed)} == _DELAYS.keys() | _SCENARIOS.keys()
 
 
 def test_the_stand_in() -> None:

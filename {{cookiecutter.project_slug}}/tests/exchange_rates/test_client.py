@@ -1,4 +1,4 @@
-"""Rates from the outbound API, and what goes along with a call."""
+"""Rates from the exchange rates API, and the headers of a call."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -40,7 +40,7 @@ async def test_a_currency_that_is_asked_for_twice_is_fetched_once(upstream: Upst
 
 
 async def test_one_failure_is_raised_as_itself(upstream: Upstream, rates_api: RatesAPI) -> None:
-    rates_api.manner = "ignorant"
+    rates_api.scenario = "not found"
     with pytest.raises(RateUnavailable, match="EUR to"):
         await fetch_rates(upstream, "EUR", ["GBP", "CLF"])
 
@@ -51,7 +51,7 @@ async def test_calls_share_connections(upstream: Upstream, rates_api: RatesAPI) 
     assert len({request.client for request in rates_api.requests}) == 1
 
 
-async def test_the_request_id_and_the_trace_go_along(upstream: Upstream, rates_api: RatesAPI) -> None:
+async def test_the_request_id_and_the_trace_are_sent(upstream: Upstream, rates_api: RatesAPI) -> None:
     logs.request_id.set("r-7")
     with TracerProvider().get_tracer("test").start_as_current_span("call") as span:
         await fetch_rate(upstream, "EUR", "GBP")

@@ -2,7 +2,7 @@
 class {{ u.type }}Settings(UpstreamSettings):
     base_url: HttpUrl = HttpUrl("{{ u.url }}")
 {%- if u.given %}
-    """Where the {{ u.words }} API is."""
+    """The base URL of the {{ u.words }} API."""
 {%- else %}
-    """Where the {{ u.words }} API is. Nobody has this name, and calls fail until the environment says another."""
+    """The base URL of the {{ u.words }} API. Set it: this placeholder never resolves."""
 {%- endif %}

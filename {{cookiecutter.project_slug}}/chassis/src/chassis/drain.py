@@ -1,6 +1,6 @@
-"""Leaving in an orderly way: streams end by themselves, and `/readyz` sends no more requests here.
+"""The drain before a shutdown: `/readyz` returns 503, and streams end by themselves.
 
-The lifespan yields one `Drain` as `state["drain"]`; the server begins it. Feature code wraps what it streams:
+The lifespan yields one `Drain` as `state["drain"]`, and the server begins it. A feature wraps its streams:
 
     @router.get("/v1/events", response_class=EventSourceResponse)
     async def events(drain: CurrentDrain) -> AsyncIterator[Event]:
@@ -21,13 +21,13 @@ from starlette.requests import HTTPConnection
 class Drain:
     def __init__(self) -> None:
         self.begun = False
-        """This process leaves: streams should end. Another process may have taken its place already."""
+        """This process shuts down, so streams should end. Another process may already have replaced it."""
         self.stopping = False
-        """The whole service leaves: it is not ready any more."""
+        """The whole service shuts down, so it is no longer ready."""
         self._waits: set[asyncio.Timeout] = set()
 
     def begin(self, *, stopping: bool) -> None:
-        """Begin, or begin again with more urgency. Call it in the event loop's thread."""
+        """Begin the drain. A second call can only add `stopping`. Call it in the thread of the event loop."""
         self.begun = True
         self.stopping = self.stopping or stopping
         for wait in self._waits:

@@ -1,4 +1,4 @@
-"""`/livez`: the process answers. `/readyz`: it can do its work, with a word for each dependency."""
+"""`/livez`: the process responds. `/readyz`: it can serve requests, with the state of each dependency."""
 
 from typing import Literal
 
@@ -24,19 +24,19 @@ class Readiness(BaseModel):
 
 @router.get("/livez")
 async def livez() -> Liveness:
-    """Say that the process lives; a failing database must never have it restarted."""
+    """Return 200 while the process responds. It does not depend on the database, whose failure needs no restart."""
     return Liveness()
 
 
 @router.get(
     "/readyz",
     response_model_exclude_none=True,
-    responses={503: {"model": Readiness, "description": "Stopping, or a dependency fails"}},
+    responses={503: {"model": Readiness, "description": "The service is stopping, or a dependency is unavailable"}},
 )
 async def readyz(drain: CurrentDrain, database: CurrentDatabase, response: Response) -> Readiness:
-    """Say whether this process should get requests; it asks the database."""
+    """Return 200 if this process can serve requests, and 503 if it stops or the database is unavailable."""
     if drain.stopping:
-        response.status_code = 503  # At once: a slow database must not keep the load balancer waiting.
+        response.status_code = 503  # Immediately: a slow database must not delay the load balancer.
         return Readiness(status="stopping")
     state = await database.state(within=PROBE_TIMEOUT)
     if state == "unavailable":

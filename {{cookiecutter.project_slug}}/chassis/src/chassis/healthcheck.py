@@ -1,7 +1,7 @@
-"""Whether the server of this container lives: `python -m chassis.healthcheck`, for an image without curl.
+"""The container's health check: `python -m chassis.healthcheck`, for an image without curl.
 
-Ends with 0 if `/livez` answers 200, else with 1 and a line that says why. Of the settings it reads what it needs from
-the environment and the secret files by itself: to load them all takes half a second of CPU, every few seconds.
+Exits with 0 if `/livez` returns 200, otherwise with 1 and a line with the reason. It reads its few settings from the
+environment and the secret files itself: loading all settings would take half a second of CPU every few seconds.
 """
 
 import os
@@ -12,9 +12,9 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-TIMEOUT = 2.5  # Seconds. Below the HEALTHCHECK's own, so that a line says what was slow.
+TIMEOUT = 2.5  # Seconds. Less than HEALTHCHECK's own, so that there is a line with the reason.
 SECRETS = Path("/run/secrets")
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - To call, not to listen.
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - To connect to, not to listen on.
 
 
 def main() -> int:
@@ -24,11 +24,11 @@ def main() -> int:
             status = livez(sock)
     except (OSError, ValueError, HTTPException) as error:
         return unhealthy(f"{bind}: {error!r}")
-    return 0 if status == HTTPStatus.OK else unhealthy(f"{bind}: /livez answered {status}")
+    return 0 if status == HTTPStatus.OK else unhealthy(f"{bind}: /livez returned {status}")
 
 
 def setting(name: str) -> str | None:
-    """Find it as the settings do: in any case of letters, and the environment before a file."""
+    """Read it as the settings do: its name in any case, and the environment before a file."""
     given = {each.upper(): value for each, value in os.environ.items()}
     file = SECRETS / name.lower()
     return given.get(name) or (file.read_text().strip() if file.is_file() else None)
@@ -49,15 +49,15 @@ def encrypted(sock: socket.socket) -> socket.socket:
     if not setting("APP_SERVER__TLS__CERTFILE"):
         return sock
     context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_3  # The handshake ends before our certificate would be looked at.
-    context.check_hostname = False  # We ask ourselves, and the certificate is for a name that clients use.
+    context.minimum_version = ssl.TLSVersion.TLSv1_3  # Its handshake also ends if the server requires a certificate.
+    context.check_hostname = False  # The certificate is for the name that clients use.
     context.verify_mode = ssl.CERT_NONE
     return context.wrap_socket(sock)
 
 
 def livez(sock: socket.socket) -> int:
     if setting("APP_SERVER__TLS__CLIENT_CERTS") == "required":
-        return HTTPStatus.OK  # We have none to show, but only an event loop that runs shakes hands.
+        return HTTPStatus.OK  # We have no certificate, but a completed handshake shows that the event loop runs.
     connection = HTTPConnection("localhost")
     connection.sock = sock
     connection.request("GET", "/livez", headers={"Connection": "close"})
@@ -66,7 +66,7 @@ def livez(sock: socket.socket) -> int:
 
 
 def unhealthy(why: str) -> int:
-    print(why, file=sys.stderr)  # noqa: T201 - `docker inspect` shows it.
+    print(why, file=sys.stderr)  # noqa: T201 - For `docker inspect`.
     return 1
 
 

@@ -1,9 +1,9 @@
-"""Bounds on what one request may cost, as pure ASGI middleware. Each answers with a problem.
+"""Limits for requests, as pure ASGI middleware. Each responds with a problem.
 
-DeadlineMiddleware     504 when the work takes too long, 408 when the client's body does; streams are exempt
-ConcurrencyMiddleware  503 with Retry-After when too many requests are at work at once; probes are exempt
-BodySizeMiddleware     413, by Content-Length or as the bytes arrive
-LifespanMiddleware     503 under a server that never ran the lifespan and so never opened a pool
+DeadlineMiddleware     504 if the response does not start in time, 408 if the client's body is late
+ConcurrencyMiddleware  503 with Retry-After if too many requests are active; probes are exempt
+BodySizeMiddleware     413, by Content-Length or while the body arrives
+LifespanMiddleware     503 under a server that does not run the lifespan, and so opens no pools
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from chassis.errors import problem_response
 log = structlog.stdlib.get_logger("chassis.limits")
 
 request_timeout: ContextVar[asyncio.Timeout | None] = ContextVar("request_timeout", default=None)
-"""The current request's; its `when()` is the deadline in the loop's time, and None once the response has begun."""
+"""The current request's. `when()` is its deadline, a time of the event loop, or None after the response has started."""
 
 
 class ProblemResponse(NamedTuple):
-    """An ASGI application that answers with one problem."""
+    """An ASGI application that responds with one problem."""
 
     status: HTTPStatus
     slug: str
@@ -40,17 +40,21 @@ class ProblemResponse(NamedTuple):
 
 
 _PROBES = {"/livez", "/readyz"}
-# Where the rest of a body is still on its way, the connection can have no next request.
+# The connection cannot be reused: the rest of the body may still be on its way.
 _CLOSE = {"Connection": "close"}
 DEADLINE_EXCEEDED = ProblemResponse(HTTPStatus.GATEWAY_TIMEOUT, "deadline-exceeded", "The request took too long")
-BODY_LATE = ProblemResponse(HTTPStatus.REQUEST_TIMEOUT, "request-timeout", "The body took too long", _CLOSE)
-BODY_TOO_LARGE = ProblemResponse(HTTPStatus.CONTENT_TOO_LARGE, "content-too-large", "The body is too large", _CLOSE)
-OVERLOADED = ProblemResponse(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", {"Retry-After": "1"})
-NO_LIFESPAN = ProblemResponse(HTTPStatus.SERVICE_UNAVAILABLE, "no-lifespan", "The server did not start the application")
+BODY_LATE = ProblemResponse(HTTPStatus.REQUEST_TIMEOUT, "request-timeout", "The request body took too long", _CLOSE)
+BODY_TOO_LARGE = ProblemResponse(
+    HTTPStatus.CONTENT_TOO_LARGE, "content-too-large", "The request body is too large", _CLOSE
+)
+OVERLOADED = ProblemResponse(
+    HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many concurrent requests", {"Retry-After": "1"}
+)
+NO_LIFESPAN = ProblemResponse(HTTPStatus.SERVICE_UNAVAILABLE, "no-lifespan", "The server did not run the ASGI lifespan")
 
 
 class _Exchange:
-    """One request's messages, watched as they pass."""
+    """Observes the messages of one request."""
 
     def __init__(self, receive: Receive, send: Send, timeout: asyncio.Timeout) -> None:
         self._receive, self._send, self._timeout = receive, send, timeout
@@ -63,15 +67,15 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if self._timeout.expired():
-            return  # It has caught its cancellation and answers after all; the client gets the deadline's answer.
-        self._timeout.reschedule(None)  # A response that has begun may take as long as it likes.
+            return  # The application caught its cancellation and responds late. The client gets the 504.
+        self._timeout.reschedule(None)  # Once it has started, a response has no deadline.
         await self._send(message)
 
 
 class DeadlineMiddleware:
-    """Cancel what takes longer than `deadline` seconds until its response starts, its query too.
+    """Cancel a request, and its database query, if its response does not start within `deadline` seconds.
 
-    A handler without `async` runs in a thread, which nothing can cancel: its client waits for the thread.
+    A handler without `async` runs in a thread, which cannot be cancelled: its client waits for the thread.
     """
 
     def __init__(self, app: ASGIApp, deadline: float) -> None:
@@ -97,56 +101,56 @@ class DeadlineMiddleware:
 
 
 class ConcurrencyMiddleware:
-    """Refuse a request while `limit` others are at work, each until the end of its response.
+    """Reject a request while `limit` others are active. A request is active until the end of its response.
 
-    The probes are exempt: a full process is alive, and must be able to say so.
+    Probes are exempt: a process at its limit is alive.
     """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app = app
         self.limit = limit
-        self.at_work = 0
+        self.active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in _PROBES:
             await self.app(scope, receive, send)
-        elif self.at_work >= self.limit:
+        elif self.active >= self.limit:
             await OVERLOADED(scope, receive, send)
         else:
-            self.at_work += 1
+            self.active += 1
             try:
                 await self.app(scope, receive, send)
             finally:
-                self.at_work -= 1
+                self.active -= 1
 
 
 class BodySizeMiddleware:
-    """Starlette's limit, which a route can set for itself, with its plain 413 turned into a problem."""
+    """Starlette's limit, which a route can change for itself. Its plain 413 becomes a problem."""
 
     def __init__(self, app: ASGIApp, max_body_size: int) -> None:
         self.app = app
         self.limited = RequestBodyLimitMiddleware(app, max_body_size)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # HTTP/1.1 announces a body, and most requests have none; HTTP/2 need not say.
+        # In HTTP/1.1 a header announces a body, and most requests have none. HTTP/2 needs no header.
         if scope["type"] != "http" or (scope["http_version"] in {"1.0", "1.1"} and not _has_body(scope)):
             await self.app(scope, receive, send)
             return
-        refused = False
+        rejected = False
 
         async def send_problem(message: Message) -> None:
-            nonlocal refused
+            nonlocal rejected
             if message.get("status") == BODY_TOO_LARGE.status:
-                refused = True
+                rejected = True
                 await BODY_TOO_LARGE(scope, receive, send)
-            elif not refused:
+            elif not rejected:
                 await send(message)
 
         await self.limited(scope, receive, send_problem)
 
 
 class LifespanMiddleware:
-    """Refuse to half-work: without the lifespan there are no pools on `request.state`."""
+    """Reject all requests if the lifespan did not run: then there are no pools on `request.state`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,7 +1,7 @@
 """Structured logs: JSON lines for machines, readable lines on a terminal, one access line per request.
 
-The request id comes from `X-Request-ID` where that is sane and is made otherwise. It is returned, stands in every
-line of the request, and goes along with outbound calls.
+The request id comes from `X-Request-ID` if that is valid, and is generated otherwise. It is part of the response, of
+every log line of the request, and of calls to other services.
 """
 
 import logging
@@ -22,20 +22,20 @@ from chassis.settings import SettingsGroup
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
-_SANE = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_VALID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
 log = structlog.stdlib.get_logger("chassis.access")
 
 
 class LogSettings(SettingsGroup):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """The least severe level that is written."""
+    """The least severe level that is logged."""
     format: Literal["auto", "json", "console"] = "auto"
-    """`json` lines, `console` for reading, or `auto`: console on a terminal, JSON elsewhere."""
+    """`json`, `console` (for people), or `auto`: `console` on a terminal, otherwise `json`."""
 
 
 def configure(settings: LogSettings) -> None:
-    """Give structlog's loggers, and the standard library's (uvicorn, SQLAlchemy), one form on standard output."""
+    """Send the lines of structlog and the standard library (uvicorn, SQLAlchemy) to standard output in one format."""
     console = settings.format == "console" or (settings.format == "auto" and sys.stdout.isatty())
     shared: list[Processor] = [
         structlog.processors.add_log_level,
@@ -68,15 +68,15 @@ def _adopt_standard_loggers(level: str, shared: list[Processor], renderers: list
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    # The access line is ours. Without a handler uvicorn does not even format its own.
+    # We write the access line. Without a handler uvicorn does not format its own.
     logging.getLogger("uvicorn.access").handlers.clear()
     logging.getLogger("uvicorn.access").propagate = False
-    # At INFO it writes each URL, and a query string may hold what no log should.
+    # At INFO it logs each URL, and a query string can hold secrets.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 def _drop_colours(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    event.pop("color_message", None)  # uvicorn's, the message once more with escape codes.
+    event.pop("color_message", None)  # uvicorn's copy of the message, with escape codes.
     return event
 
 
@@ -100,18 +100,18 @@ def _decode(_logger: Any, _method: str, line: Any) -> str:
 
 
 class RequestLogMiddleware:
-    """Sets the request id and writes the access line: no path, query, address or agent, which can be personal."""
+    """Sets the request id and writes the access line, without personal data: no path, query, address or user agent."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.log = log.bind()  # Once: to look up the configuration for each line takes as long as to write it.
+        self.log = log.bind()  # Once: a lookup of the configuration for each line takes as long as writing it.
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         identifier = _identifier(scope)
-        # Never reset: each request has its own context, and the server's own error lines come after this call.
+        # Not reset: each request has its own context, and the server logs errors after this call.
         request_id.set(identifier)
         started = perf_counter()
         status, size = 500, 0
@@ -144,4 +144,4 @@ class RequestLogMiddleware:
 
 def _identifier(scope: Scope) -> str:
     given: bytes = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return given.decode() if _SANE.fullmatch(given) else uuid.uuid4().hex
+    return given.decode() if _VALID.fullmatch(given) else uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""TLS of the server: a context from the settings, checked before a worker starts, and replaced while it runs."""
+"""The server's TLS context: created from the settings, checked before the start, and replaced when the files change."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,8 @@ from chassis.settings import EX_CONFIG, SettingsGroup
 
 log = logging.getLogger("chassis.tls")
 
-EXPIRES_SOON = 14 * 24 * 3600.0  # Seconds; time enough to find out why the renewal does not work.
-LOOK_EVERY = 1.0  # Seconds between two looks at the files.
+EXPIRY_WARNING = 14 * 24 * 3600.0  # Seconds. Enough time to repair the renewal.
+POLL_INTERVAL = 1.0  # Seconds between two checks of the files.
 
 _VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -26,42 +26,42 @@ _EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_C
 
 class TLSSettings(SettingsGroup):
     certfile: Path
-    """The certificate and the intermediate ones after it, PEM. New files are served within seconds."""
+    """The certificate, followed by intermediate certificates, PEM. New files are loaded within seconds."""
     keyfile: Path | None = None
-    """Its private key, PEM. Default: it stands in `certfile`."""
+    """Its private key, PEM. Default: in `certfile`."""
     keyfile_password: SecretStr | None = None
-    """The password of an encrypted key. Best given as the file `/run/secrets/app_server__tls__keyfile_password`."""
+    """The password of an encrypted key. Preferably the file `/run/secrets/app_server__tls__keyfile_password`."""
     ca_certs: Path | None = None
-    """Who may sign client certificates, PEM."""
+    """The authorities that may sign client certificates, PEM."""
     client_certs: Literal["none", "optional", "required"] = "none"
-    """Whether clients show a certificate. `request.scope["extensions"]["tls"]["client_cert_name"]` has its subject."""
+    """Whether clients have a certificate. Its subject is `request.scope["extensions"]["tls"]["client_cert_name"]`."""
     minimum_version: Literal["1.2", "1.3"] = "1.2"
-    """The oldest TLS that is spoken."""
+    """The oldest accepted version of TLS."""
     ciphers: str | None = None
-    """OpenSSL's names of the TLS 1.2 ciphers, with colons between. Default: Python's."""
+    """TLS 1.2 ciphers by OpenSSL's names, separated by colons. Default: Python's."""
 
     @model_validator(mode="after")
     def _clients_need_a_ca(self) -> Self:
         if self.client_certs != "none" and self.ca_certs is None:
-            raise ValueError(f"CLIENT_CERTS is {self.client_certs}, so CA_CERTS must name who signs them")
+            raise ValueError(f"CLIENT_CERTS is {self.client_certs}, so CA_CERTS must be set")
         return self
 
 
 class TLSProblem(Exception):
-    """What is wrong, in one line that names the variable."""
+    """One line that names the variable."""
 
 
 def check(settings: TLSSettings, *, http2: bool) -> None:
-    """End the process with exit code 78 and one line if TLS could not be served with these settings."""
+    """Exit with code 78 and one line on standard error if a server could not use these settings."""
     try:
         context(settings, http2=http2)
     except TLSProblem as problem:
-        print(f"configuration: {problem}", file=sys.stderr)  # noqa: T201 - The place of all wrong settings.
+        print(f"configuration: {problem}", file=sys.stderr)  # noqa: T201 - As for all wrong settings.
         sys.exit(EX_CONFIG)
 
 
 def context(settings: TLSSettings, *, http2: bool) -> ssl.SSLContext:
-    """Build a context and shake hands with it once; raises TLSProblem."""
+    """Create a context and test it with a handshake. Raises TLSProblem."""
     new = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     new.minimum_version = _VERSIONS[settings.minimum_version]
     new.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
@@ -81,7 +81,7 @@ def _load_certificate(new: ssl.SSLContext, settings: TLSSettings) -> None:
     keyfile, given = settings.keyfile or settings.certfile, settings.keyfile_password
     asked = False
 
-    def password() -> str:  # Without one OpenSSL would ask on the terminal, and wait.
+    def password() -> str:  # Without it OpenSSL would ask for a password on the terminal, and wait.
         nonlocal asked
         asked = True
         return given.get_secret_value() if given else ""
@@ -97,13 +97,13 @@ def _load_certificate(new: ssl.SSLContext, settings: TLSSettings) -> None:
         if "KEY_VALUES_MISMATCH" in str(error):
             raise _problem("KEYFILE", f"{keyfile} does not belong to {settings.certfile}") from error
         if asked:
-            reason = "wrong" if given else "missing, and the key is encrypted"
+            reason = "wrong" if given else "missing: the key is encrypted"
             raise _problem("KEYFILE_PASSWORD", f"the password of {keyfile} is {reason}") from error
         raise _problem("KEYFILE", f"{keyfile}: {_reason(error)}") from error
 
 
 def _shake_hands(server: ssl.SSLContext, certfile: Path) -> None:
-    """Let a client that trusts this very certificate judge its dates and the ciphers, in memory."""
+    """Check the dates of the certificate and the ciphers by an in-memory handshake with a client that trusts it."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -119,10 +119,10 @@ def _shake_hands(server: ssl.SSLContext, certfile: Path) -> None:
         when = {_EXPIRED: "has expired", _NOT_YET_VALID: "is not valid yet"}.get(error.verify_code)
         raise _problem("CERTFILE", f"{certfile} {when or error.verify_message}") from error
     except ssl.SSLError as error:
-        raise _problem("CIPHERS", f"no handshake succeeds: {_reason(error)}") from error
+        raise _problem("CIPHERS", f"the handshake fails: {_reason(error)}") from error
     certificate: dict[str, Any] = ends[0].getpeercert() or {}
     left = ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()
-    if left < EXPIRES_SOON:
+    if left < EXPIRY_WARNING:
         log.warning("certificate %s expires on %s", certfile, certificate["notAfter"])
 
 
@@ -146,9 +146,9 @@ def _reason(error: ssl.SSLError) -> str:
 
 
 class RotatingContext(ssl.SSLContext):
-    """Hands each new connection to `current`: asyncio and uvloop call nothing but `wrap_bio`.
+    """Uses `current` for each new connection. asyncio and uvloop call only `wrap_bio`.
 
-    `load_cert_chain` on a context in use would have moments with the new certificate and the old key.
+    `load_cert_chain` on a context in use would serve the new certificate with the old key for a moment.
     """
 
     current: ssl.SSLContext
@@ -164,18 +164,18 @@ class _Signature(NamedTuple):
 
 
 async def rotate(serving: RotatingContext, settings: TLSSettings, *, http2: bool) -> None:
-    """Serve new files within seconds, forever. A pair that is wrong costs a log line; the old one stays."""
+    """Load changed files within seconds, until cancelled. Invalid files are logged, and the old certificate stays."""
     loaded = seen = _signatures(settings)
     while True:
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_INTERVAL)
         before, seen = seen, _signatures(settings)
-        if seen == loaded or seen != before:  # Two equal looks: nobody is writing.
+        if seen == loaded or seen != before:  # Only when two checks are equal: then nobody is still writing.
             continue
         loaded = seen
         try:
             serving.current = context(settings, http2=http2)
         except TLSProblem as problem:
-            log.error("new certificate refused, the old one stays: %s", problem)  # noqa: TRY400 - Says it all.
+            log.error("new certificate rejected, the old one stays in use: %s", problem)  # noqa: TRY400 - No traceback needed.
         else:
             log.info("new certificate in use: %s", settings.certfile)
 

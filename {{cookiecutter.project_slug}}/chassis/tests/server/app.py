@@ -1,4 +1,4 @@
-"""An application for the tests of the server: slow, blocking, streaming."""
+"""An application for the tests of the server, with slow, blocking and streaming routes."""
 
 import asyncio
 import os
@@ -90,7 +90,7 @@ def add_requests(app: FastAPI) -> None:
 
     @app.get("/blocking")
     async def blocking(seconds: float = 60) -> str:
-        time.sleep(seconds)  # noqa: ASYNC251 - The mistake that this route is for.
+        time.sleep(seconds)  # noqa: ASYNC251 - This mistake is the purpose of the route.
         return "blocked"
 
     @app.get("/scope")

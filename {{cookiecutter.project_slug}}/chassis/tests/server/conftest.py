@@ -19,7 +19,7 @@ def served(environment: Mapping[str, str] | None = None, **options: Any) -> Serv
 
 @pytest.fixture(scope="module")
 def serve() -> Iterator[Serve]:
-    """Start servers that live as long as the module's tests."""
+    """Start servers that stop after the last test of the module."""
     with ExitStack() as stack:
 
         def start(environment: Mapping[str, str] | None = None, **options: Any) -> ServerProcess:
@@ -29,7 +29,7 @@ def serve() -> Iterator[Serve]:
 
 
 class Certificates:
-    """A CA and what it signs, as files."""
+    """A CA and its certificates, as files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -9,7 +9,7 @@ from tests.server.conftest import Serve
 
 
 async def backends(database_url: str, query: str = "") -> set[int]:
-    """The connections to this database, ours not counted; only those at work on `query` if there is one."""
+    """The other connections to this database. With `query`, only those that run it."""
     connection = await asyncpg.connect(database_url)
     try:
         rows = await connection.fetch(

@@ -22,7 +22,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @contextmanager
 def listening(family: socket.AddressFamily, address: tuple[str, int] | str, answer: bytes) -> Iterator[socket.socket]:
-    """Answer one request with these bytes, or with none for ever."""
+    """Answer one request with these bytes, or never if there are none."""
     with socket.socket(family) as listener:
         listener.bind(address)
         listener.listen()
@@ -37,7 +37,7 @@ def _answer(listener: socket.socket, answer: bytes) -> None:
     with connection:
         connection.recv(4096)
         connection.sendall(answer)
-        connection.recv(4096)  # Until the other side has enough of it.
+        connection.recv(4096)  # Until the other side closes.
 
 
 def test_a_server_that_answers_is_healthy(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +74,7 @@ def test_it_follows_the_server_to_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "/livez answered 500"),
+        (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "/livez returned 500"),
         (b"", "TimeoutError"),
         (b"SSH-2.0\r\n", "BadStatusLine"),
     ],

@@ -1,4 +1,4 @@
-"""What a client may send, over raw sockets: libraries would refuse to send most of it."""
+"""Limits for clients, over raw sockets: HTTP libraries cannot send most of these requests."""
 
 import socket
 import time
@@ -11,7 +11,7 @@ from chassis.testing import PATIENCE, ServerProcess
 from tests.server.conftest import Serve
 
 HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-BY_DEFAULT = 10  # Seconds for a head, and for an answer: the server here is told to take less.
+BY_DEFAULT = 10  # Seconds for a head, and for a response. The server of these tests allows less.
 CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -30,7 +30,7 @@ def server(serve: Serve) -> ServerProcess:
 
 
 def exchange(server: ServerProcess, *parts: bytes) -> bytes:
-    """Send, then read until the server closes, which it must long before an idle connection's time is up."""
+    """Send, then read until the server closes, which must happen long before the keep-alive timeout."""
     received = b""
     with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         try:
@@ -40,7 +40,7 @@ def exchange(server: ServerProcess, *parts: bytes) -> bytes:
             while data := connection.recv(65536):
                 received += data
         except ConnectionError:
-            pass  # It closed while more was under way.
+            pass  # It closed before it had read everything.
     return received
 
 
@@ -48,7 +48,7 @@ def status(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
-def test_the_head_of_these_tests_is_fine(server: ServerProcess) -> None:
+def test_the_head_of_these_tests_is_valid(server: ServerProcess) -> None:
     answer = exchange(server, HEAD + b"\r\n")
     assert status(answer) == 200
     assert b"server:" not in answer.lower()
@@ -75,7 +75,7 @@ def test_the_head_of_these_tests_is_fine(server: ServerProcess) -> None:
         b"GET /livez HTTP/1.1\r\nHost: x\r\nX: a\r\n folded\r\n\r\n",
     ],
 )
-def test_what_two_readers_could_read_differently_is_refused(server: ServerProcess, request_: bytes) -> None:
+def test_ambiguous_requests_are_rejected(server: ServerProcess, request_: bytes) -> None:
     answer = exchange(server, request_)
     assert status(answer) == 400
     assert answer.count(b"HTTP/1.1") == 1
@@ -107,7 +107,7 @@ def test_the_largest_head(server: ServerProcess, first: int) -> None:
 
 def test_an_endless_head(server: ServerProcess) -> None:
     answer = exchange(server, HEAD + b"X: " + b"x" * 2_000_000)
-    # What is still on its way to a closed connection can wipe out the answer that was on its way back.
+    # Data that arrives at a closed connection resets it, and can discard the response.
     assert not answer or status(answer) == 431
 
 
@@ -153,9 +153,9 @@ def test_too_many_at_once(server: ServerProcess) -> None:
         client.stream("GET", "/endless"),
         client.stream("GET", "/endless"),
     ):
-        refused = client.get("/scope")
-        assert refused.status_code == 503
-        assert refused.headers["Retry-After"] == "1"
+        rejected = client.get("/scope")
+        assert rejected.status_code == 503
+        assert rejected.headers["Retry-After"] == "1"
         assert server.status("/livez") == 200
         assert server.status("/readyz") == 200
     server.wait_until(lambda: server.status("/scope") == 200, "to have room again")

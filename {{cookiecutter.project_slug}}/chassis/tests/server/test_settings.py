@@ -58,5 +58,5 @@ def test_not_everybody_is_a_proxy(proxies: str) -> None:
 
 
 def test_client_certificates_need_a_ca() -> None:
-    with pytest.raises(ValidationError, match="CLIENT_CERTS is required, so CA_CERTS must name who signs them"):
+    with pytest.raises(ValidationError, match="CLIENT_CERTS is required, so CA_CERTS must be set"):
         TLSSettings.model_validate({"certfile": "x.pem", "client_certs": "required"})

@@ -16,7 +16,7 @@ BILLING = "CN=billing,OU=Accounts,O=Example\\, Inc."
 
 
 def bad_inputs(certificates: Certificates) -> dict[str, tuple[dict[str, str], str]]:
-    """By name: the settings that differ from good ones, and what the one line must say."""
+    """By name: the settings that differ from valid ones, and a part of the expected line."""
     other, other_key = certificates.issue("other")
     encrypted = certificates.folder / "encrypted.key"
     key = serialization.load_pem_private_key(certificates.keyfile.read_bytes(), None)
@@ -32,7 +32,7 @@ def bad_inputs(certificates: Certificates) -> dict[str, tuple[dict[str, str], st
         "no key file": ({"keyfile": "/nowhere.key"}, "KEYFILE: /nowhere.key: No such file"),
         "an empty certificate": ({"certfile": str(empty)}, "CERTFILE"),
         "another's key": ({"keyfile": str(other_key)}, "does not belong to"),
-        "a key without its password": ({"keyfile": str(encrypted)}, "missing, and the key is encrypted"),
+        "a key without its password": ({"keyfile": str(encrypted)}, "missing: the key is encrypted"),
         "a wrong password": ({"keyfile": str(encrypted), "keyfile_password": "no"}, f"{encrypted} is wrong"),
         "no CA file": ({"ca_certs": "/nowhere.pem"}, "CA_CERTS: /nowhere.pem: No such file"),
         "an empty CA": ({"ca_certs": str(empty)}, "CA_CERTS"),
@@ -82,13 +82,13 @@ def test_a_certificate_that_expires_soon_is_a_warning(
 
 @pytest.fixture(scope="module")
 def strict(serve: Serve, certificates: Certificates) -> ServerProcess:
-    """Clients must show a certificate; everything else is the default."""
+    """Clients must have a certificate. All other settings are the defaults."""
     return serve(certificates.settings(ca_certs=str(certificates.ca_file), client_certs="required"))
 
 
 @pytest.fixture(scope="module")
 def modern(serve: Serve, certificates: Certificates) -> ServerProcess:
-    """TLS 1.3 only, and clients may show a certificate."""
+    """TLS 1.3 only, and clients may have a certificate."""
     extra = {"ca_certs": str(certificates.ca_file), "client_certs": "optional", "minimum_version": "1.3"}
     return serve(certificates.settings(**extra))
 
@@ -101,7 +101,7 @@ def client(certificates: Certificates, pair: tuple[Path, Path] | None = None) ->
 
 
 def scope(server: ServerProcess, context: ssl.SSLContext, **headers: str) -> dict[str, object] | None:
-    """What the application saw, None for a connection that was refused."""
+    """The scope that the application got, or None if the connection was rejected."""
     try:
         answer = httpx2.get(server.url + "/scope", verify=context, headers=headers, timeout=PATIENCE)
     except httpx2.TransportError:
@@ -163,7 +163,7 @@ def served(server: ServerProcess, context: ssl.SSLContext) -> str:
         return str(secured.getpeercert())
 
 
-def test_rotation_and_a_refused_reload(serve: Serve, certificates: Certificates, tmp_path: Path) -> None:
+def test_rotation_and_a_rejected_reload(serve: Serve, certificates: Certificates, tmp_path: Path) -> None:
     certfile, keyfile = tmp_path / "tls.crt", tmp_path / "tls.key"
     trusting = client(certificates)
 
@@ -176,15 +176,15 @@ def test_rotation_and_a_refused_reload(serve: Serve, certificates: Certificates,
     server = serve(certificates.settings(certfile=str(certfile), keyfile=str(keyfile)))
     assert "first" in served(server, trusting)
     put("second", share=0.5)
-    server.wait_for_log("new certificate refused, the old one stays")
+    server.wait_for_log("new certificate rejected, the old one stays in use")
     assert "first" in served(server, trusting)
     put("second")
     server.wait_for_log("new certificate in use")
     assert "second" in served(server, trusting)
-    assert server.log.count("new certificate refused") == 1
+    assert server.log.count("new certificate rejected") == 1
 
     keyfile.write_bytes(certificates.issue("other")[1].read_bytes())
     server.signal(signal.SIGHUP)
-    server.wait_for_log("reload refused, the old state goes on: configuration: APP_SERVER__TLS__KEYFILE")
+    server.wait_for_log("reload rejected, the settings stay as they were: configuration: APP_SERVER__TLS__KEYFILE")
     assert "second" in served(server, trusting)
     assert server.log.count("Booting worker") == 1

@@ -10,12 +10,12 @@ import psutil
 import pytest
 import uvloop
 
-from chassis.server._worker import ACCEPTS, descriptors
+from chassis.server._descriptors import ACCEPTS, descriptors
 from tests.server.conftest import Serve
 
 
 async def turns(listeners: list[socket.socket], clients: int) -> list[int]:
-    """Say in which turn of the loop each of the clients, who have all come already, is accepted."""
+    """Return the turn of the loop in which each of the waiting clients is accepted."""
     loop = asyncio.get_running_loop()
     turn, accepted = 0, list[int]()
     everybody = asyncio.Event()
@@ -50,7 +50,7 @@ def test_a_turn_of_the_loop_accepts_several(clients: int, number: int) -> None:
 
 
 def test_libuv_accepts_one_for_each_descriptor() -> None:
-    """If this fails, libuv has changed: `descriptors` may be of no use any more."""
+    """If this fails, libuv has changed, and `descriptors` may no longer be needed."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(socket.create_connection(listener.getsockname()))
@@ -71,8 +71,8 @@ def statuses(process: psutil.Process) -> set[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_worker_listens_on_all_of_them_until_it_leaves(serve: Serve) -> None:
-    """One that stayed open would take connections that nobody serves."""
+def test_a_worker_listens_on_all_of_them_until_it_shuts_down(serve: Serve) -> None:
+    """An open descriptor would still accept connections, which nobody serves."""
     server = serve({"APP_SERVER__DRAIN": "0"})
     worker = psutil.Process(server.workers[0])
     [number] = [each.fd for each in worker.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
@@ -80,7 +80,7 @@ def test_a_worker_listens_on_all_of_them_until_it_leaves(serve: Serve) -> None:
     assert descriptors_of(worker, listener) == ACCEPTS
     with ThreadPoolExecutor() as threads:
         slow = threads.submit(server.status, "/slow?seconds=2")
-        server.wait_until(lambda: psutil.CONN_ESTABLISHED in statuses(worker), "to be at work")
+        server.wait_until(lambda: psutil.CONN_ESTABLISHED in statuses(worker), "to have an active request")
         server.signal(signal.SIGTERM)
         server.wait_until(lambda: slow.done() or not descriptors_of(worker, listener), "to listen no more")
         assert not slow.done()

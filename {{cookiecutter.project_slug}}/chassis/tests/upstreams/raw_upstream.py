@@ -1,4 +1,4 @@
-"""An upstream on a real socket, in a thread of its own, that writes whatever bytes a test chooses."""
+"""An upstream on a real socket, in a thread of its own, that writes the bytes that a test chooses."""
 
 import asyncio
 import contextlib
@@ -9,17 +9,17 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Self
 
-type Manner = Callable[[asyncio.StreamWriter], Awaitable[None]]
+type Scenario = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"ok": true}'
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class RawUpstream:
-    """`manners` are those of the next requests; the last one stays."""
+    """The next requests get `scenarios`, in their order. The last one stays."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
-        self.manners: list[Manner] = [good]
+        self.scenarios: list[Scenario] = [good]
         self.requests: list[bytes] = []
         self.connections = 0
         self.url = ""
@@ -59,8 +59,8 @@ class RawUpstream:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
                 self.requests.append(await _request(reader))
-                manner = self.manners.pop(0) if len(self.manners) > 1 else self.manners[0]
-                await manner(writer)
+                scenario = self.scenarios.pop(0) if len(self.scenarios) > 1 else self.scenarios[0]
+                await scenario(writer)
         writer.transport.abort()
 
 
@@ -70,7 +70,7 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
     return head + (await reader.readexactly(int(lengths[0].split(b":")[1])) if lengths else b"")
 
 
-def saying(*parts: bytes, every: float = 0) -> Manner:
+def saying(*parts: bytes, every: float = 0) -> Scenario:
     async def say(writer: asyncio.StreamWriter) -> None:
         for part in parts:
             writer.write(part)
@@ -80,7 +80,7 @@ def saying(*parts: bytes, every: float = 0) -> Manner:
     return say
 
 
-def for_ever(first: bytes, part: bytes, every: float = 0) -> Manner:
+def for_ever(first: bytes, part: bytes, every: float = 0) -> Scenario:
     async def say(writer: asyncio.StreamWriter) -> None:
         writer.write(first)
         while True:
@@ -110,11 +110,11 @@ async def reset_in_the_middle(writer: asyncio.StreamWriter) -> None:
 
 
 async def good_and_closed(writer: asyncio.StreamWriter) -> None:
-    """As a server does whose idle time is over: it has not said so."""
+    """As a server does after its idle timeout, without `Connection: close`."""
     await good(writer)
     writer.close()
 
 
-def status(line: str, *headers: str, body: str = "") -> Manner:
+def status(line: str, *headers: str, body: str = "") -> Scenario:
     fields = [f"HTTP/1.1 {line}", f"Content-Length: {len(body)}", *headers]
     return saying("\r\n".join([*fields, "", body]).encode())

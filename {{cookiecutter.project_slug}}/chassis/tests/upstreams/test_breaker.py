@@ -1,4 +1,4 @@
-"""The circuit breaker against a model, with a clock of its own."""
+"""The circuit breaker compared with a model, with a fake clock."""
 
 import asyncio
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from chassis.upstreams._breaker import Breaker, CircuitOpen
 
-FAILURES, REST = 2, 10.0
+FAILURE_THRESHOLD, RESET_TIMEOUT = 2, 10.0
 
 
 class Failure(Exception):
@@ -18,7 +18,7 @@ class Failure(Exception):
 
 
 class Call:
-    """A call in flight: `end` it with what it raises, or with nothing."""
+    """An active call. `end` it with an exception, or without one for a success."""
 
     def __init__(self, guard: AbstractContextManager[bool]) -> None:
         self._guard = guard
@@ -29,14 +29,16 @@ class Call:
 
 
 class BreakerMachine(RuleBasedStateMachine):
-    """Calls begin and end in any order; the model knows only of states, and who is the probe."""
+    """Calls begin and end in any order. The model knows only the state, and which call is the probe."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.breaker = Breaker("fake", failures=FAILURES, rest=REST, clock=lambda: self.now)
+        self.breaker = Breaker(
+            "fake", failure_threshold=FAILURE_THRESHOLD, reset_timeout=RESET_TIMEOUT, clock=lambda: self.now
+        )
         self.open_until: float | None = None
-        self.in_a_row = 0
+        self.consecutive_failures = 0
         self.probe: Call | None = None
 
     calls = Bundle("calls")
@@ -44,7 +46,7 @@ class BreakerMachine(RuleBasedStateMachine):
     def half_open(self) -> bool:
         return self.open_until is not None and self.now >= self.open_until
 
-    @rule(seconds=st.sampled_from([1.0, REST]))
+    @rule(seconds=st.sampled_from([1.0, RESET_TIMEOUT]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
@@ -64,11 +66,11 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.open_until is not None and not (self.half_open() and self.probe is None))
     @rule()
-    def be_refused(self) -> None:
-        with pytest.raises(CircuitOpen) as refused:
+    def be_rejected(self) -> None:
+        with pytest.raises(CircuitOpen) as rejected:
             Call(self.breaker.guard(Failure))
         assert self.open_until is not None
-        assert refused.value.seconds == pytest.approx(max(self.open_until - self.now, 0))
+        assert rejected.value.seconds == pytest.approx(max(self.open_until - self.now, 0))
 
     @rule(call=consumes(calls))
     def succeed(self, call: Call) -> None:
@@ -76,14 +78,14 @@ class BreakerMachine(RuleBasedStateMachine):
         if call is self.probe:
             self.open_until = self.probe = None
         if self.open_until is None:
-            self.in_a_row = 0
+            self.consecutive_failures = 0
 
     @rule(call=consumes(calls))
     def fail(self, call: Call) -> None:
         call.end(Failure())
-        self.in_a_row += 1
-        if call is self.probe or (self.open_until is None and self.in_a_row >= FAILURES):
-            self.open_until = self.now + REST
+        self.consecutive_failures += 1
+        if call is self.probe or (self.open_until is None and self.consecutive_failures >= FAILURE_THRESHOLD):
+            self.open_until = self.now + RESET_TIMEOUT
         if call is self.probe:
             self.probe = None
 
@@ -94,8 +96,8 @@ class BreakerMachine(RuleBasedStateMachine):
             self.probe = None
 
     @invariant()
-    def is_closed_until_that_many_fail_in_a_row(self) -> None:
-        assert self.open_until is not None or self.in_a_row < FAILURES
+    def stays_closed_below_the_threshold_of_consecutive_failures(self) -> None:
+        assert self.open_until is not None or self.consecutive_failures < FAILURE_THRESHOLD
 
 
 TestBreaker = BreakerMachine.TestCase
@@ -104,10 +106,10 @@ TestBreaker.settings = settings(max_examples=40, stateful_step_count=30)
 
 async def test_of_ten_calls_at_once_one_is_the_probe() -> None:
     now = 0.0
-    breaker = Breaker("fake", failures=1, rest=REST, clock=lambda: now)
+    breaker = Breaker("fake", failure_threshold=1, reset_timeout=RESET_TIMEOUT, clock=lambda: now)
     with pytest.raises(Failure), breaker.guard(Failure):
         raise Failure
-    now = REST
+    now = RESET_TIMEOUT
 
     async def call() -> bool:
         try:
@@ -120,12 +122,12 @@ async def test_of_ten_calls_at_once_one_is_the_probe() -> None:
     assert sum(await asyncio.gather(*(call() for _ in range(10)))) == 1
 
 
-def test_a_call_from_before_does_not_speak_for_the_probe() -> None:
+def test_a_call_from_before_does_not_count_as_the_probe() -> None:
     now = 0.0
-    breaker = Breaker("fake", failures=1, rest=REST, clock=lambda: now)
+    breaker = Breaker("fake", failure_threshold=1, reset_timeout=RESET_TIMEOUT, clock=lambda: now)
     before, failing = Call(breaker.guard(Failure)), Call(breaker.guard(Failure))
     failing.end(Failure())
-    now = REST
+    now = RESET_TIMEOUT
     probe = Call(breaker.guard(Failure))
     before.end()
     with pytest.raises(CircuitOpen):
@@ -134,12 +136,12 @@ def test_a_call_from_before_does_not_speak_for_the_probe() -> None:
     assert not Call(breaker.guard(Failure)).probe
 
 
-def test_a_probe_that_is_cancelled_leaves_its_place_to_the_next() -> None:
+def test_after_a_cancelled_probe_the_next_call_is_the_probe() -> None:
     now = 0.0
-    breaker = Breaker("fake", failures=1, rest=REST, clock=lambda: now)
+    breaker = Breaker("fake", failure_threshold=1, reset_timeout=RESET_TIMEOUT, clock=lambda: now)
     with pytest.raises(Failure), breaker.guard(Failure):
         raise Failure
-    now = REST
+    now = RESET_TIMEOUT
     for _ in range(3):
         call = Call(breaker.guard(Failure))
         assert call.probe

@@ -1,4 +1,4 @@
-"""Upstreams that misbehave: each call ends in time, with the error that a client should see."""
+"""Faulty upstreams: each call ends in time, with the right error."""
 
 import asyncio
 import time
@@ -14,18 +14,18 @@ from chassis.errors import ServiceError
 from chassis.limits import request_timeout
 from chassis.upstreams._client import Upstream, UpstreamFailed, UpstreamTimeout, UpstreamUnavailable
 from chassis.upstreams._settings import UpstreamSettings
-from tests.upstreams import raw_upstream as manners
-from tests.upstreams.raw_upstream import CHUNKED, Manner, RawUpstream, for_ever, status
-from tests.upstreams.upstreams import HASTY, Outcome, opened, outcome
+from tests.upstreams import raw_upstream as scenarios
+from tests.upstreams.raw_upstream import CHUNKED, RawUpstream, Scenario, for_ever, status
+from tests.upstreams.upstreams import SHORT_TIMEOUTS, Outcome, opened, outcome
 
-EITHER = (UpstreamFailed, UpstreamTimeout)  # Too large, or too late: that depends on how fast this machine is.
-FAULTS: dict[str, tuple[Manner, type[ServiceError] | tuple[type[ServiceError], ...]]] = {
-    "hangs": (manners.hang, UpstreamTimeout),
+EITHER = (UpstreamFailed, UpstreamTimeout)  # Too large or too late, depending on the speed of this machine.
+FAULTS: dict[str, tuple[Scenario, type[ServiceError] | tuple[type[ServiceError], ...]]] = {
+    "hangs": (scenarios.hang, UpstreamTimeout),
     "drips its head": (for_ever(b"HTTP/1.1 200 OK\r\nX: ", b"x", every=0.02), UpstreamTimeout),
     "drips its body": (for_ever(CHUNKED, b"1\r\n \r\n", every=0.02), UpstreamTimeout),
-    "resets": (manners.reset, UpstreamFailed),
-    "resets in the middle": (manners.reset_in_the_middle, UpstreamFailed),
-    "sends garbage": (manners.garbage, UpstreamFailed),
+    "resets": (scenarios.reset, UpstreamFailed),
+    "resets in the middle": (scenarios.reset_in_the_middle, UpstreamFailed),
+    "sends garbage": (scenarios.garbage, UpstreamFailed),
     "sends another document": (status("200 OK", body="[]"), UpstreamFailed),
     "has an endless head": (for_ever(b"HTTP/1.1 200 OK\r\n", b"X-Y: z\r\n" * 1000), UpstreamFailed),
     "has an endless body": (for_ever(CHUNKED, b"10000\r\n" + b"x" * 65_536 + b"\r\n"), UpstreamFailed),
@@ -43,7 +43,7 @@ class Payment(BaseModel):
 
 @asynccontextmanager
 async def loop_watched(lag: float = 0.4) -> AsyncIterator[None]:
-    """Fail if the event loop works on one thing for `lag` seconds, not counting those that others have the CPU."""
+    """Fail if one step of the event loop takes `lag` seconds of this thread's CPU time."""
     longest = 0.0
 
     async def watch() -> None:
@@ -64,40 +64,40 @@ async def loop_watched(lag: float = 0.4) -> AsyncIterator[None]:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_is_an_error_in_time(upstream: RawUpstream, fault: str, method: str) -> None:
-    manner, error = FAULTS[fault]
-    upstream.manners = [manner]
-    patience = {} if error is UpstreamFailed else HASTY
-    async with opened(upstream, **patience) as client, loop_watched(), asyncio.timeout(30):
+    scenario, error = FAULTS[fault]
+    upstream.scenarios = [scenario]
+    timeouts = {} if error is UpstreamFailed else SHORT_TIMEOUTS
+    async with opened(upstream, **timeouts) as client, loop_watched(), asyncio.timeout(30):
         with pytest.raises(error):
             await client.call(method, "payments", Outcome)
-    assert method == "GET" or len(upstream.requests) <= 1  # An upstream that is too busy to read has seen none.
+    assert method == "GET" or len(upstream.requests) <= 1  # An upstream that only writes may not have read any.
 
 
 async def test_an_endless_body_costs_little_memory(upstream: RawUpstream) -> None:
-    upstream.manners = [FAULTS["has an endless body"][0]]
+    upstream.scenarios = [FAULTS["has an endless body"][0]]
     async with opened(upstream) as client:
         tracemalloc.start()
         try:
             for _ in range(5):
                 with pytest.raises(UpstreamFailed):
                     await client.send("GET", "payments")
-            # Both ends' buffers count; what an upstream can send within the deadline is hundreds of megabytes.
+            # Both ends' buffers count. Without a limit it would be hundreds of megabytes within the deadline.
             assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
         finally:
             tracemalloc.stop()
 
 
 @pytest.mark.parametrize(("url", "warned"), [("https://fake.invalid/", 1), ("https://invalid.example/", 0)])
-async def test_an_upstream_that_nobody_has_given_an_address_is_warned_of(url: str, warned: int) -> None:
+async def test_an_upstream_without_an_address_is_logged(url: str, warned: int) -> None:
     with capture_logs() as logged:
         async with Upstream.open("fake", UpstreamSettings(base_url=HttpUrl(url))):
             pass
-    assert [line["event"] for line in logged] == ["upstream has no address yet: its calls fail"] * warned
+    assert [line["event"] for line in logged] == ["upstream has no address yet: calls to it fail"] * warned
 
 
 async def test_a_redirect_is_not_followed(upstream: RawUpstream) -> None:
     with RawUpstream.running() as other:
-        upstream.manners = [status("307 Away", f"Location: {other.url}")]
+        upstream.scenarios = [status("307 Away", f"Location: {other.url}")]
         async with opened(upstream) as client:
             with pytest.raises(UpstreamFailed):
                 await client.send("GET", "payments")
@@ -106,7 +106,7 @@ async def test_a_redirect_is_not_followed(upstream: RawUpstream) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_connections_that_the_upstream_closed_are_not_used(upstream: RawUpstream, method: str) -> None:
-    upstream.manners = [manners.good_and_closed]
+    upstream.scenarios = [scenarios.good_and_closed]
     async with opened(upstream) as client:
         for _ in range(5):
             assert await client.call(method, "payments", Outcome) == Outcome(ok=True)
@@ -115,8 +115,8 @@ async def test_connections_that_the_upstream_closed_are_not_used(upstream: RawUp
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_a_document_goes_along(upstream: RawUpstream, method: str) -> None:
-    upstream.manners = [status("204 Done")]
+async def test_a_body_is_sent_as_json(upstream: RawUpstream, method: str) -> None:
+    upstream.scenarios = [status("204 Done")]
     async with opened(upstream) as client:
         assert await client.send(method, "payments/7", params={"a": "b c"}, body=Payment()) == b""
     [request] = upstream.requests
@@ -132,17 +132,20 @@ async def test_an_upstream_that_is_down(upstream: RawUpstream) -> None:
             await client.send("GET", "payments")
 
 
-async def test_4xx_is_what_the_feature_says(upstream: RawUpstream) -> None:
-    upstream.manners = [status("402 Pay")]
-    async with opened(upstream) as client:
+@pytest.mark.parametrize("line", ["401 Unauthorized", "403 Forbidden", "404 Not Found", "429 Too Many Requests"])
+async def test_only_the_named_statuses_raise_the_error_of_the_feature(upstream: RawUpstream, line: str) -> None:
+    upstream.scenarios = [status(line)]
+    poor = {402: ServiceError("poor")}
+    async with opened(upstream, attempts=1) as client:
         with pytest.raises(UpstreamFailed):
-            await client.send("GET", "payments")
+            await client.send("GET", "payments", on_status=poor)
+        upstream.scenarios = [status("402 Pay")]
         with pytest.raises(ServiceError, match="poor"):
-            await client.send("GET", "payments", refused=ServiceError("poor"))
+            await client.send("GET", "payments", on_status=poor)
 
 
-async def test_a_full_pool_is_said_at_once_and_empties_again(upstream: RawUpstream) -> None:
-    upstream.manners = [manners.hang]
+async def test_a_full_pool_fails_at_once_and_recovers(upstream: RawUpstream) -> None:
+    upstream.scenarios = [scenarios.hang]
     async with opened(upstream, max_connections=2, pool_timeout=0.05) as client:
         hanging = [asyncio.create_task(client.send("GET", "payments")) for _ in range(2)]
         while len(upstream.requests) < 2:
@@ -150,29 +153,29 @@ async def test_a_full_pool_is_said_at_once_and_empties_again(upstream: RawUpstre
         with capture_logs() as lines, pytest.raises(UpstreamUnavailable) as raised:
             await client.send("GET", "payments")
         assert raised.value.headers == {"Retry-After": "1"}
-        assert [line["reason"] for line in lines] == ["the pool is full"]
+        assert [line["reason"] for line in lines] == ["the connection pool is full"]
         for each in hanging:
             each.cancel()
         await asyncio.wait(hanging)
-        upstream.manners = [manners.good]
+        upstream.scenarios = [scenarios.good]
         assert await outcome(client) == 200
 
 
-async def test_faults_leave_no_connection_taken(upstream: RawUpstream) -> None:
-    faults = [manner for manner, _ in FAULTS.values()]
+async def test_faults_release_their_connections(upstream: RawUpstream) -> None:
+    faults = [scenario for scenario, _ in FAULTS.values()]
     async with opened(upstream, max_connections=3, deadline=0.3) as client:
         for fault in faults:
-            upstream.manners = [fault]
+            upstream.scenarios = [fault]
             with pytest.raises(ServiceError):
                 await client.call("GET", "payments", Outcome)
-        upstream.manners = [manners.good]
+        upstream.scenarios = [scenarios.good]
         async with asyncio.timeout(20):
             while set(await asyncio.gather(*(outcome(client) for _ in range(9)))) != {200}:
                 pass
 
 
-async def test_cookies_of_one_call_do_not_go_along_with_the_next(upstream: RawUpstream) -> None:
-    upstream.manners = [status("200 OK", "Set-Cookie: session=hunter2; Path=/", body='{"ok": true}')]
+async def test_cookies_of_one_call_are_not_sent_with_the_next(upstream: RawUpstream) -> None:
+    upstream.scenarios = [status("200 OK", "Set-Cookie: session=hunter2; Path=/", body='{"ok": true}')]
     async with opened(upstream) as client:
         for _ in range(2):
             await client.call("GET", "payments", Outcome)
@@ -180,27 +183,27 @@ async def test_cookies_of_one_call_do_not_go_along_with_the_next(upstream: RawUp
 
 
 class TestDeadline:
-    async def test_the_upstream_is_told_what_is_left(self, upstream: RawUpstream) -> None:
-        upstream.manners = [status("503 Busy", "Retry-After: 0"), manners.good]
+    async def test_the_upstream_gets_the_remaining_time(self, upstream: RawUpstream) -> None:
+        upstream.scenarios = [status("503 Busy", "Retry-After: 0"), scenarios.good]
         async with opened(upstream, deadline=20) as client:
             await client.call("GET", "payments", Outcome)
         first, second = [int(header(each, "X-Envoy-Expected-Rq-Timeout-Ms")) for each in upstream.requests]
         assert 15_000 < second < first <= 20_000
 
-    async def test_it_is_what_is_left_of_the_requests_if_that_is_less(self, upstream: RawUpstream) -> None:
+    async def test_it_is_the_requests_own_if_that_ends_earlier(self, upstream: RawUpstream) -> None:
         async with opened(upstream, deadline=20) as client, asyncio.timeout(10) as timeout:
             request_timeout.set(timeout)
             await client.send("GET", "payments")
         assert int(header(upstream.requests[0], "X-Envoy-Expected-Rq-Timeout-Ms")) <= 9_950
 
     async def test_it_ends_the_call_before_the_request_ends(self, upstream: RawUpstream) -> None:
-        upstream.manners = [manners.hang]
+        upstream.scenarios = [scenarios.hang]
         async with opened(upstream) as client, asyncio.timeout(10):
-            request_timeout.set(asyncio.timeout(1))  # Not entered: nothing else may end the call.
+            request_timeout.set(asyncio.timeout(1))  # Not entered, so only the upstream's client can end the call.
             with pytest.raises(UpstreamTimeout):
                 await client.send("GET", "payments")
 
-    async def test_without_time_there_is_no_call(self, upstream: RawUpstream) -> None:
+    async def test_without_time_left_no_request_is_sent(self, upstream: RawUpstream) -> None:
         async with opened(upstream, breaker_failure_threshold=1) as client:
             request_timeout.set(asyncio.timeout(0.04))
             for _ in range(2):
@@ -208,7 +211,7 @@ class TestDeadline:
                     await client.send("GET", "payments")
         assert upstream.requests == []
 
-    async def test_a_request_whose_response_has_begun_has_none(self, upstream: RawUpstream) -> None:
+    async def test_a_request_whose_response_has_started_has_none(self, upstream: RawUpstream) -> None:
         async with opened(upstream) as client:
             request_timeout.set(asyncio.timeout(None))
             assert await outcome(client) == 200

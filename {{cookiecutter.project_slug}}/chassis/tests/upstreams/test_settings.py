@@ -29,7 +29,7 @@ class Authority:
         certificate.private_key_pem.write_to_path(self.keyfile)
 
     def serving(self) -> ssl.SSLContext:
-        """Serve for 127.0.0.1 those who show a certificate of this authority."""
+        """Serve 127.0.0.1 to clients with a certificate of this authority."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.ca.issue_cert("127.0.0.1").configure_cert(context)
         self.ca.configure_trust(context)
@@ -69,7 +69,7 @@ async def test_without_our_certificate_it_fails(upstream: RawUpstream, authority
         await fetched(upstream.url, tls=UpstreamTLS(ca_certs=authority.ca_certs))
 
 
-async def test_another_authoritys_certificate_of_ours_is_refused(
+async def test_another_authoritys_certificate_of_ours_is_rejected(
     upstream: RawUpstream, authority: Authority, stranger: Authority
 ) -> None:
     tls = UpstreamTLS(ca_certs=authority.ca_certs, certfile=stranger.certfile, keyfile=stranger.keyfile)
@@ -78,7 +78,7 @@ async def test_another_authoritys_certificate_of_ours_is_refused(
 
 
 @pytest.mark.parametrize("given", ["the system's", "a stranger's"])
-async def test_an_upstream_of_another_authority_is_refused(
+async def test_an_upstream_of_another_authority_is_rejected(
     upstream: RawUpstream, stranger: Authority, given: str
 ) -> None:
     tls = UpstreamTLS(ca_certs=stranger.ca_certs) if given == "a stranger's" else UpstreamTLS()
@@ -88,7 +88,7 @@ async def test_an_upstream_of_another_authority_is_refused(
     assert upstream.requests == []
 
 
-async def test_a_wrong_name_is_refused(upstream: RawUpstream, authority: Authority) -> None:
+async def test_a_wrong_name_is_rejected(upstream: RawUpstream, authority: Authority) -> None:
     tls = UpstreamTLS(ca_certs=authority.ca_certs, certfile=authority.certfile, keyfile=authority.keyfile)
     with pytest.raises(UpstreamFailed):
         await fetched(upstream.url.replace("127.0.0.1", "localhost"), tls=tls)
@@ -99,7 +99,7 @@ async def test_an_upstream_that_breaks_off_its_tls(upstream: RawUpstream, author
         await asyncio.to_thread(os.write, writer.get_extra_info("socket").fileno(), b"not a record of TLS")
 
     tls = UpstreamTLS(ca_certs=authority.ca_certs, certfile=authority.certfile, keyfile=authority.keyfile)
-    upstream.manners = [break_off, good]
+    upstream.scenarios = [break_off, good]
     with pytest.raises(UpstreamFailed):
         await fetched(upstream.url, tls=tls)
 
@@ -122,7 +122,7 @@ def test_an_encrypted_key(authority: Authority, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("field", ["ca_certs", "certfile", "keyfile"])
-def test_files_that_are_no_use_are_found_at_the_start(authority: Authority, tmp_path: Path, field: str) -> None:
+def test_unusable_files_are_found_at_the_start(authority: Authority, tmp_path: Path, field: str) -> None:
     empty = tmp_path / "empty.pem"
     empty.touch()
     good = {"ca_certs": authority.ca_certs, "certfile": authority.certfile, "keyfile": authority.keyfile}

@@ -1,4 +1,4 @@
-"""An upstream that misbehaves as a test says, and the client of it."""
+"""A faulty upstream, and a client of it."""
 
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
@@ -11,11 +11,11 @@ from pydantic import BaseModel, HttpUrl
 from chassis.errors import ServiceError
 from chassis.upstreams._client import Upstream
 from chassis.upstreams._settings import UpstreamSettings
-from tests.upstreams import raw_upstream as manners
+from tests.upstreams import raw_upstream as scenarios
 from tests.upstreams.raw_upstream import RawUpstream
 
-HASTY = {"deadline": 0.5, "read_timeout": 0.4}
-"""For an upstream that does not answer. For all others there is patience: this machine may be busy."""
+SHORT_TIMEOUTS = {"deadline": 0.5, "read_timeout": 0.4}
+"""For an upstream that does not respond. All other tests have long timeouts: this machine may be busy."""
 
 
 class Outcome(BaseModel):
@@ -30,7 +30,7 @@ def raw_server() -> Iterator[RawUpstream]:
 
 @pytest.fixture
 def upstream(raw_server: RawUpstream) -> RawUpstream:
-    raw_server.manners, raw_server.connections = [manners.good], 0
+    raw_server.scenarios, raw_server.connections = [scenarios.good], 0
     raw_server.requests.clear()
     return raw_server
 

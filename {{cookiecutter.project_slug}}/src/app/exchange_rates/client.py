@@ -1,4 +1,4 @@
-"""The example of an outbound API: a public service of daily exchange rates."""
+"""The example of an upstream: a public API with daily exchange rates."""
 
 import asyncio
 from collections.abc import Iterable
@@ -21,19 +21,21 @@ ExchangeRates = Annotated[Upstream, Depends(_upstream)]
 
 
 async def fetch_rate(upstream: Upstream, base: str, quote: str) -> Decimal:
-    """Return what one unit of `base` is worth in `quote`."""
+    """Return the price of one unit of `base` in `quote`."""
     if base == quote:
         return Decimal(1)
-    refused = RateUnavailable(f"There is no rate from {base} to {quote}")
+    unavailable = RateUnavailable(f"There is no rate from {base} to {quote}")
     params = {"base": base, "symbols": quote}
-    answer = await upstream.call("GET", "latest", Rates, params=params, refused=refused)
+    # 404: the API has no such currency. 422: it does not recognize the code.
+    on_status = {404: unavailable, 422: unavailable}
+    answer = await upstream.call("GET", "latest", Rates, params=params, on_status=on_status)
     if answer.base != base or quote not in answer.rates:
         raise UpstreamFailed(upstream.name)
     return answer.rates[quote]
 
 
 async def fetch_rates(upstream: Upstream, base: str, quotes: Iterable[str]) -> dict[str, Decimal]:
-    """Fetch the rates at once; the first failure ends the other calls."""
+    """Fetch the rates concurrently. The first failure cancels the other calls."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = {quote: group.create_task(fetch_rate(upstream, base, quote)) for quote in set(quotes)}

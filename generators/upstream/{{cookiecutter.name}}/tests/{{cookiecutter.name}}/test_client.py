@@ -1,6 +1,6 @@
 {%- set u = cookiecutter | upstream -%}
 {%- set api = u.name ~ "_api: " ~ u.type ~ "API" -%}
-"""Answers of the {{ u.words }} API, with the API in every mood."""
+"""Calls to the {{ u.words }} API, with a stand-in for it in every scenario."""
 
 from uuid import UUID
 
@@ -19,18 +19,18 @@ PATH = f"/fetched/{ID}"
 
 
 @pytest.fixture
-def hasty() -> bool:
+def short_timeouts() -> bool:
     return False
 
 
 @pytest.fixture
-def settings(settings: Settings, {{ api }}, hasty: bool) -> Settings:
-    return {{ u.name }}_api.called_by(settings, hasty=hasty)
+def settings(settings: Settings, {{ api }}, short_timeouts: bool) -> Settings:
+    return {{ u.name }}_api.called_by(settings, short_timeouts=short_timeouts)
 
 
 @pytest.fixture
 def app(settings: Settings) -> FastAPI:
-    """The service with a route that passes on what it fetches."""
+    """The service with a route that returns what it fetches."""
     app = create_app(settings)
 
     @app.get("/fetched/{ {{- u.one }}_id}")
@@ -40,42 +40,44 @@ def app(settings: Settings) -> FastAPI:
     return app
 
 
-async def test_a_good_answer(client: AsyncClient, {{ api }}) -> None:
+async def test_a_valid_response(client: AsyncClient, {{ api }}) -> None:
     answer = await client.get(PATH)
     assert (answer.status_code, answer.json()) == (200, {"id": ID})
     [request] = {{ u.name }}_api.requests
     assert request.headers["X-Request-ID"] == answer.headers["X-Request-ID"]
 
 
-async def test_what_the_api_does_not_have(client: AsyncClient, {{ api }}) -> None:
-    {{ u.name }}_api.manner = "ignorant"
+async def test_an_item_that_does_not_exist(client: AsyncClient, {{ api }}) -> None:
+    {{ u.name }}_api.scenario = "not found"
     answer = await client.get(PATH)
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/{{ u.one_slug }}-unavailable")
 
 
-@pytest.mark.parametrize("hasty", [True])
-@pytest.mark.parametrize("manner", ["slow", "drip"])
-async def test_a_slow_api_is_a_problem(client: AsyncClient, {{ api }}, manner: str) -> None:
-    {{ u.name }}_api.manner = manner
+@pytest.mark.parametrize("short_timeouts", [True])
+@pytest.mark.parametrize("scenario", ["slow", "drip"])
+async def test_a_slow_api_is_a_problem(client: AsyncClient, {{ api }}, scenario: str) -> None:
+    {{ u.name }}_api.scenario = scenario
     answer = await client.get(PATH)
     assert (answer.status_code, answer.json()["type"]) == (504, "/problems/upstream-timeout")
 
 
-@pytest.mark.parametrize("manner", ["garbage", "wrong", "broken", "busy"])
-async def test_a_failing_api_is_a_problem(client: AsyncClient, {{ api }}, manner: str) -> None:
-    {{ u.name }}_api.manner = manner
+@pytest.mark.parametrize(
+    "scenario", ["garbage", "wrong", "broken", "busy", "unauthorized", "forbidden", "rate limited"]
+)
+async def test_a_failing_api_is_a_problem(client: AsyncClient, {{ api }}, scenario: str) -> None:
+    {{ u.name }}_api.scenario = scenario
     answer = await client.get(PATH)
     assert (answer.status_code, answer.json()["type"]) == (502, "/problems/upstream-failed")
 
 
-async def test_an_api_that_is_busy_for_a_moment_is_asked_again(client: AsyncClient, {{ api }}) -> None:
-    {{ u.name }}_api.manner = "busy once"
+async def test_a_call_to_a_busy_api_is_retried(client: AsyncClient, {{ api }}) -> None:
+    {{ u.name }}_api.scenario = "busy once"
     assert (await client.get(PATH)).status_code == 200
     assert len({{ u.name }}_api.requests) == 2
 
 
-async def test_an_api_that_keeps_failing_is_left_alone(client: AsyncClient, {{ api }}) -> None:
-    {{ u.name }}_api.manner = "broken"
+async def test_the_circuit_breaker_opens(client: AsyncClient, {{ api }}) -> None:
+    {{ u.name }}_api.scenario = "broken"
     answers = [await client.get(PATH) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [502] * 5 + [503]
     assert answers[-1].json()["type"] == "/problems/upstream-unavailable"

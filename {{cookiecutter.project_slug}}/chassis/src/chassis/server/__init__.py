@@ -1,6 +1,6 @@
-"""The server: a gunicorn master and uvicorn workers, with what both need to lose no request.
+"""The server: a gunicorn master and uvicorn workers, configured so that no request is lost on reload or shutdown.
 
-chassis/docs/operations.md draws the signals and the times. `gunicorn.conf.py` of a service takes `configuration`.
+chassis/docs/operations.md describes the signals and timeouts. A service's `gunicorn.conf.py` calls `configuration`.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ __all__ = ["ServerSettings", "configuration"]
 
 
 def configuration(server: ServerSettings, log: LogSettings) -> dict[str, Any]:
-    """Return the variables of a `gunicorn.conf.py`; ends the process with 78 if TLS could not be served so."""
+    """Return the variables of a `gunicorn.conf.py`. Exits with code 78 if the TLS settings do not work."""
     from chassis.server._gunicorn import configured  # noqa: PLC0415 - The settings and `make dev` need no gunicorn.
 
     return configured(server, log)

@@ -1,4 +1,4 @@
-"""How many CPUs this process may use, which in a container is not what the machine has."""
+"""The number of CPUs that this process may use. In a container that can be fewer than the machine has."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ def available_cpus(v2: Path = _V2, v1: Path = _V1, own: Path = Path("/proc/self/
 
 
 def _v2_quotas(root: Path, own: Path) -> Iterator[float]:
-    """Every group from ours up to the root can have a quota; in a container ours looks like the root."""
+    """Each group from ours up to the root can have a quota. In a container our group looks like the root."""
     group = root
     for name in ["", *_group_names(own)]:
         group /= name

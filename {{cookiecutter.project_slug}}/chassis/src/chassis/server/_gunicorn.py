@@ -1,10 +1,8 @@
-"""gunicorn's configuration, made of our settings."""
+"""gunicorn's configuration, from our settings."""
 
 import gc
 import os
 from typing import Any
-
-from gunicorn.arbiter import Arbiter
 
 from chassis import tls
 from chassis.logs import LogSettings
@@ -27,19 +25,19 @@ def configured(server: ServerSettings, log: LogSettings) -> dict[str, Any]:
         "graceful_timeout": server.graceful_timeout,
         "max_requests": server.max_requests,
         "max_requests_jitter": server.max_requests_jitter,
-        "certfile": str(server.tls.certfile) if server.tls else None,  # For the log line; the worker has the context.
+        "certfile": str(server.tls.certfile) if server.tls else None,  # For "https" in gunicorn's log line only.
         "logger_class": Logger,
         "loglevel": log.level.lower(),
-        "control_socket_disable": True,  # It would be one path for all instances of this user.
-        # The heartbeat: a disk that hangs must not look like a worker that hangs. A tmpfs, also on a read-only root.
+        "control_socket_disable": True,  # Its path would be the same for all services of this user.
+        # The heartbeat file: a slow disk must not look like a blocked worker. /dev/shm is writable on a read-only root.
         "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108 - As above.
         "on_starting": _master.adopt,
         "pre_fork": freeze,
     }
 
 
-def freeze(_master: Arbiter, _worker: Worker) -> None:
+def freeze(_master: object, _worker: object) -> None:
     gc.collect()
-    gc.freeze()  # A collection in a worker would write to every shared page.
-    # A request makes hundreds of objects and hardly a cycle: the default of 2,000 would search every few requests.
+    gc.freeze()  # Otherwise a collection in a worker would write to every page that it shares with the master.
+    # A request creates hundreds of objects and few cycles. The default of 2,000 would collect every few requests.
     gc.set_threshold(20_000, 20, 20)

@@ -1,4 +1,9 @@
-"""gunicorn's lines in the form of all others."""
+"""gunicorn's log lines in the format of all others.
+
+Private API: `Logger` overrides `setup` of gunicorn's logger, and removes the handlers of its `error_log`.
+Why: gunicorn has a setting for the logger's class, and none to leave its handlers out.
+Checked by: tests/server/test_library_api.py (names) and tests/server/test_tls.py (the line of a rejected reload).
+"""
 
 from typing import Any, override
 
@@ -9,6 +14,6 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn ships no types.
     @override
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
-        # Stock writes its own format to its own stream.
+        # gunicorn's own handler writes another format, to another stream.
         self.error_log.handlers.clear()
         self.error_log.propagate = True

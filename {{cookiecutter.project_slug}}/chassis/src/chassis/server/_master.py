@@ -1,6 +1,11 @@
-"""gunicorn's master with the mends that keep requests alive through reloads, replacements and stops.
+"""gunicorn's master, changed so that no request is lost when workers are reloaded, replaced or stopped.
 
-gunicorn has no hook for its own class; `on_starting` in gunicorn.conf.py turns the master into this one.
+Private API: `adopt` sets the class of the running master. `Master` overrides how gunicorn's `Arbiter` handles signals,
+    reloads and workers, and reads its `WORKERS`, `app`, `cfg`, `log`, `num_workers`, `reexec_pid` and `worker_class`,
+    and `age` and `pid` of its workers.
+Why: gunicorn has no setting for the class of its master. It loses requests wherever a comment below says so.
+Checked by: tests/server/test_library_api.py (names, because gunicorn has no types), tests/server/test_graceful.py and
+    the template's tests/server/ (behaviour).
 """
 
 import signal
@@ -15,9 +20,10 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 
 from chassis.server._graceful import RETIRE
-from chassis.server._worker import Stage, Worker
+from chassis.server._stage import Stage
+from chassis.server._worker import Worker
 
-RETRY_AFTER = 2.0  # Seconds between attempts to start a worker that cannot: the others need the CPU.
+RETRY_AFTER = 2.0  # Seconds between attempts to start a worker that fails: the other workers need the CPU.
 
 
 class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
@@ -28,12 +34,12 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
 
     @override
     def signal(self, sig: int, frame: FrameType | None) -> None:
-        # Stock loses a second SIGTERM. It hurries, as a second SIGINT does.
+        # gunicorn ignores a second SIGTERM. Here it aborts, as a second SIGINT does.
         super().signal(signal.SIGQUIT if self.stopping and sig == signal.SIGTERM else sig, frame)
 
     @override
     def handle_int(self) -> None:
-        # Stock ends the workers at once on SIGINT and SIGQUIT. The first one of any kind is graceful.
+        # gunicorn kills the workers on SIGINT and SIGQUIT. Here the first signal always begins a graceful shutdown.
         self.handle_term()
 
     handle_quit = handle_int
@@ -50,9 +56,9 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
 
     @override
     def handle_hup(self) -> None:
-        # Stock dies of a configuration that is wrong, and stops the old workers before the new ones serve.
+        # gunicorn exits if the new configuration is wrong, and stops the old workers before the new ones serve.
         if problem := self._check_configuration():
-            self.log.error("reload refused, the old state goes on: %s", problem)
+            self.log.error("reload rejected, the settings stay as they were: %s", problem)
             return
         for worker in self.WORKERS.values():
             worker.obsolete = True
@@ -60,38 +66,38 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
         self.setup(self.app)
 
     def _check_configuration(self) -> str:
-        """Let another process load the new state, the application too; the last line it writes says what is wrong."""
+        """Load the new configuration and the application in another process. Returns the last line of its errors."""
         command = [sys.executable, "-m", "gunicorn", *sys.argv[1:], "--check-config"]
-        patience = self.cfg.graceful_timeout
+        timeout = self.cfg.graceful_timeout
         try:
-            check = subprocess.run(command, capture_output=True, text=True, timeout=patience, check=False)  # noqa: S603
+            check = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)  # noqa: S603
         except subprocess.TimeoutExpired:
-            return f"checking it took more than {patience} s"
+            return f"the check took more than {timeout} s"
         return check.stderr.strip().rpartition("\n")[2] if check.returncode else ""
 
     @override
     def manage_workers(self) -> None:
-        # Stock ends a worker first and starts another when it has gone: with one worker nobody accepts meanwhile.
+        # gunicorn starts a replacement when the old worker has exited: with one worker nobody accepts connections then.
         workers = sorted(self.WORKERS.values(), key=lambda worker: worker.age)
         for worker in workers:
-            worker.obsolete |= worker.stage is Stage.SPENT
-        staying = [worker for worker in workers if not worker.obsolete]
-        for worker in staying[: -self.num_workers]:
+            worker.obsolete |= worker.stage is Stage.MAX_REQUESTS_REACHED
+        current = [worker for worker in workers if not worker.obsolete]
+        for worker in current[: -self.num_workers]:
             worker.obsolete = True
-        if len(staying) < self.num_workers and time.monotonic() >= self.retry_at:
-            for _ in range(self.num_workers - len(staying)):
+        if len(current) < self.num_workers and time.monotonic() >= self.retry_at:
+            for _ in range(self.num_workers - len(current)):
                 self.spawn_worker()
-        elif all(worker.stage is Stage.SERVING for worker in staying):
-            self._dismiss(worker for worker in workers if worker.obsolete)
+        elif all(worker.stage is Stage.SERVING for worker in current):
+            self._retire(worker for worker in workers if worker.obsolete)
         self.served = self._has_served()
 
     def _has_served(self) -> bool:
         return self.served or any(worker.stage is Stage.SERVING for worker in self.WORKERS.values())
 
-    def _dismiss(self, workers: Iterable[Worker]) -> None:
+    def _retire(self, workers: Iterable[Worker]) -> None:
         for worker in workers:
-            if not worker.dismissed:
-                worker.dismissed = True
+            if not worker.retired:
+                worker.retired = True
                 self.kill_worker(worker.pid, RETIRE)
 
     @override
@@ -99,14 +105,14 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
         try:
             super().reap_workers()
         except HaltServer as halt:
-            # Stock stops all that serve when one replacement cannot start.
+            # gunicorn stops all workers if a replacement cannot start.
             if not (self.stopping or self._has_served()):
                 raise
-            self.log.warning("%s The others go on; trying again.", halt.reason)
+            self.log.warning("%s The other workers continue; next attempt in %g s.", halt.reason, RETRY_AFTER)
             self.retry_at = time.monotonic() + RETRY_AFTER
 
 
 def adopt(arbiter: Arbiter) -> None:
-    """Turn the stock master into ours, unless `--worker-class` asks for a worker that is not ours."""
+    """Turn gunicorn's master into ours, unless `--worker-class` names another worker class."""
     if issubclass(arbiter.worker_class, Worker):
         arbiter.__class__ = Master

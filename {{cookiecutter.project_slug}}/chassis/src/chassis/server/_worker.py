@@ -1,11 +1,16 @@
-"""The worker class: uvicorn-worker's, with our TLS, limits and leaving."""
+"""uvicorn-worker's class for gunicorn, with our TLS, limits and graceful shutdown.
+
+Private API: `Worker` overrides `init_signals` and `_serve` of `UvicornWorker`, sets its `CONFIG_KWARGS`, and reads its
+    `config`, `max_requests`, `notify`, `sockets`, `tmp` and `wsgi`, and `WORKER_BOOT_ERROR` of gunicorn's `Arbiter`.
+Why: uvicorn-worker creates uvicorn's `Config` and `Server` itself, and has no settings for them.
+Checked by: tests/server/test_library_api.py (names, because it has no types), tests/server/test_worker.py and
+    tests/server/test_tls.py (behaviour).
+"""
 
 import asyncio
-import enum
 import faulthandler
 import logging
 import os
-import socket
 import ssl
 import sys
 from collections.abc import Callable
@@ -18,40 +23,31 @@ from uvicorn_worker import UvicornWorker
 
 from chassis import tls
 from chassis.server import _protocol
+from chassis.server._descriptors import descriptors
 from chassis.server._graceful import GracefulServer
 from chassis.server._settings import ServerSettings
-
-ACCEPTS = 8
-"""Connections that a turn of the event loop can accept. With one, where each request has a connection of its own, a
-busy worker serves .6 times as many; with 16, 1.03 times (the template's docs/decisions/the-server.md)."""
-
-
-class Stage(enum.IntEnum):
-    """A worker tells it to its master as the size of the heartbeat file, the one thing that both hold."""
-
-    BOOTING = 0
-    SERVING = 1
-    SPENT = 2
-    """It has served its `max_requests` and asks to be replaced."""
+from chassis.server._stage import Stage
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
     settings: ServerSettings
-    """Set on the class by gunicorn.conf.py: gunicorn hands a worker nothing but its own configuration."""
+    """Set on the class by gunicorn.conf.py: gunicorn passes a worker only its own configuration."""
 
     obsolete = False
-    dismissed = False
+    """The master replaces this worker: it retires when another one serves."""
+    retired = False
+    """The master has told this worker to retire."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.CONFIG_KWARGS = self._uvicorn_options()
         super().__init__(*args, **kwargs)
-        # Stock gives uvicorn's loggers gunicorn's handlers; all of ours go through the root's.
+        # UvicornWorker gives this logger gunicorn's handlers. All our lines go through the root logger.
         error_log = logging.getLogger("uvicorn.error")
         error_log.handlers, error_log.propagate = [], True
 
     def _uvicorn_options(self) -> dict[str, Any]:
         settings = self.settings
-        # By name, because the parser of HTTP/2 is an extra package.
+        # Imported by name, because the parser of HTTP/2 is an extra package.
         protocols = import_module("chassis.server._http2" if settings.http2 else "chassis.server._protocol")
         options = {
             "http": protocols.limited(settings),
@@ -62,13 +58,13 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
             "proxy_headers": bool(settings.trusted_proxies),
             "forwarded_allow_ips": [str(proxy) for proxy in settings.trusted_proxies],
             "timeout_graceful_shutdown": settings.graceful_shutdown,
-            "limit_max_requests": None,  # Stock drops connections then; the master replaces us first.
+            "limit_max_requests": None,  # uvicorn would close its listeners. Our master starts another worker first.
             "callback_notify": None,
         }
         return options | ({"ssl_context_factory": self._tls} if settings.tls else {})
 
     def _tls(self, _config: Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-        assert self.settings.tls  # noqa: S101 - Else uvicorn would not ask.
+        assert self.settings.tls  # noqa: S101 - The option is not set otherwise.
         self.serving = tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
         self.serving.current = tls.context(self.settings.tls, http2=self.settings.http2)
         return self.serving
@@ -76,7 +72,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
     @override
     def init_signals(self) -> None:
         super().init_signals()
-        # gunicorn aborts a worker whose loop is blocked: this prints where.
+        # gunicorn aborts a worker whose event loop is blocked. This prints the traceback.
         faulthandler.enable()
 
     @override
@@ -87,20 +83,16 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
             self.config.load()
             rotation = tls.rotate(self.serving, self.settings.tls, http2=self.settings.http2)
             server.tasks.append(asyncio.create_task(rotation))
-        # Bare sockets: uvloop and gunicorn's wrapper would both close the descriptor, whosever it is by then.
+        # Plain sockets: uvloop and gunicorn's wrapper would both close the descriptor, and by then it can be another's.
         await server.serve(sockets=[each for listener in self.sockets for each in descriptors(listener.sock)])
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
     def beat(self, requests: int) -> None:
-        os.ftruncate(self.tmp.fileno(), Stage.SPENT if requests >= self.max_requests else Stage.SERVING)
+        reached = requests >= self.max_requests
+        os.ftruncate(self.tmp.fileno(), Stage.MAX_REQUESTS_REACHED if reached else Stage.SERVING)
         self.notify()
 
     @property
     def stage(self) -> Stage:
         return Stage(os.fstat(self.tmp.fileno()).st_size)
-
-
-def descriptors(listener: socket.socket) -> list[socket.socket]:
-    """Return the socket under several descriptors: for each, libuv accepts no more than one connection in a turn."""
-    return [listener, *(listener.dup() for _ in range(ACCEPTS - 1))]

@@ -1,21 +1,19 @@
-"""What stands in for an API that this service calls: a real application on a real server, in moods that a test chooses.
+"""A stand-in for an API that this service calls: a real application on a real server, with faults on demand.
 
 class PaymentsAPI(StandIn):
-    upstream = "payments"             # The setting that says where it is, and
-    path = "/v1/payments/{id}"        # the one path that it has.
+    upstream = "payments"             # The name of the upstream's settings.
+    path = "/v1/payments/{id}"        # The one path of the API.
 
-    def good(self, request): ...      # What it answers when all is well.
+    def good(self, request): ...      # The response when nothing is wrong.
 """
 
 import asyncio
 import socket
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Self
 
-import uvicorn
 from pydantic import HttpUrl
 from pydantic_settings import BaseSettings
 from starlette.applications import Starlette
@@ -23,23 +21,25 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from chassis.testing._uvicorn_thread import serving
+
 type Answer = Callable[[Request], Response]
 
 
 class StandIn(ABC):
-    """`manner` is what the next answers are like; `requests` are those that came in."""
+    """`scenario` selects the next responses. `requests` are those that it received."""
 
     upstream: ClassVar[str]
     path: ClassVar[str]
-    manners: ClassVar[dict[str, Answer]] = {}
-    """Beside those that any API may have."""
+    scenarios: ClassVar[dict[str, Answer]] = {}
+    """In addition to those that every stand-in has."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/v1/"
         self.reset()
 
     def reset(self) -> None:
-        self.manner = "good"
+        self.scenario = "good"
         self.requests: list[Request] = []
 
     @abstractmethod
@@ -47,36 +47,29 @@ class StandIn(ABC):
 
     async def answer(self, request: Request) -> Response:
         self.requests.append(request)
-        manner = self.manner
-        if manner == "busy once":
-            self.manner = "good"
-        if manner in _DELAYS:
-            await asyncio.sleep(_DELAYS[manner])
-        return (_MANNERS | self.manners).get(manner, self.good)(request)
+        scenario = self.scenario
+        if scenario == "busy once":
+            self.scenario = "good"
+        if scenario in _DELAYS:
+            await asyncio.sleep(_DELAYS[scenario])
+        return (_SCENARIOS | self.scenarios).get(scenario, self.good)(request)
 
     @classmethod
     @contextmanager
     def running(cls) -> Iterator[Self]:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             api = cls(listener.getsockname()[1])
-            app = Starlette(routes=[Route(cls.path, api.answer)])
-            server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-            thread.start()
-            try:
+            with serving(Starlette(routes=[Route(cls.path, api.answer)]), listener):
                 yield api
-            finally:
-                server.force_exit = server.should_exit = True
-                thread.join()
 
     @property
     def variables(self) -> dict[str, str]:
-        """What a service as a process is told, so that it calls this API."""
+        """Return the environment variables with which a service calls this API."""
         return {f"APP_{self.upstream.upper()}__BASE_URL": self.url}
 
-    def called_by[Settings: BaseSettings](self, settings: Settings, *, hasty: bool = False) -> Settings:
-        """Have a service call this API, with little patience where that is what a test is about."""
-        times = {"deadline": 0.5, "read_timeout": 0.3} if hasty else {"deadline": 20, "read_timeout": 15}
+    def called_by[Settings: BaseSettings](self, settings: Settings, *, short_timeouts: bool = False) -> Settings:
+        """Return settings with which a service calls this API. Use short timeouts to test timeouts."""
+        times = {"deadline": 0.5, "read_timeout": 0.3} if short_timeouts else {"deadline": 20, "read_timeout": 15}
         here = {"base_url": HttpUrl(self.url), "max_response_size": 65_536, **times}
         return settings.model_copy(update={self.upstream: getattr(settings, self.upstream).model_copy(update=here)})
 
@@ -93,7 +86,7 @@ async def _endless() -> AsyncIterator[bytes]:
 
 
 _DELAYS = {"slow": 60.0, "a while": 0.5}  # Seconds.
-_MANNERS: dict[str, Answer] = {
+_SCENARIOS: dict[str, Answer] = {
     "drip": lambda _: StreamingResponse(_drip(), media_type="application/json"),
     "endless": lambda _: StreamingResponse(_endless(), media_type="application/json"),
     "garbage": lambda _: Response(b"\x00\xff<html>", media_type="application/json"),
@@ -102,5 +95,8 @@ _MANNERS: dict[str, Answer] = {
     "redirect": lambda _: RedirectResponse("http://127.0.0.1:1/elsewhere"),
     "busy": lambda _: Response("later", status_code=503, headers={"Retry-After": "3600"}),
     "busy once": lambda _: Response("later", status_code=503),
-    "ignorant": lambda _: JSONResponse({"message": "not found"}, status_code=404),
+    "unauthorized": lambda _: Response("no", status_code=401),
+    "forbidden": lambda _: Response("no", status_code=403),
+    "rate limited": lambda _: Response("later", status_code=429),
+    "not found": lambda _: JSONResponse({"message": "not found"}, status_code=404),
 }

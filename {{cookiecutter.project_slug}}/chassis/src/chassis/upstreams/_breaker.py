@@ -1,11 +1,13 @@
-"""A circuit breaker: who has failed several times in a row is left alone for a while, and then asked once.
+"""A circuit breaker: after several consecutive failures, calls fail at once for a while, and then one is let through.
 
-    closed ── `failures` in a row ──▶ open ── `rest` seconds ──▶ half open: one probe, the others are refused
-       ▲                               ▲                           │    │
-       │                               └────── the probe fails ────┘    │
-       └─────────────────────────── the probe succeeds ─────────────────┘
+    closed ── `failure_threshold` failures in a row ──▶ open ── after `reset_timeout` ──▶ half-open: one probe
+       ▲                                                 ▲                                  │    │
+       │                                                 └────────── the probe fails ───────┘    │
+       └────────────────────────────── the probe succeeds ───────────────────────────────────────┘
 
-Each worker has its own, and learns by itself.
+While it is open, and while the probe is active, calls fail at once.
+
+Each worker process has its own breakers. Nothing is shared between workers.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,17 +27,21 @@ class CircuitOpen(Exception):
 
 
 class Breaker:
-    def __init__(self, name: str, *, failures: int, rest: float, clock: Callable[[], float] = monotonic) -> None:
-        self._name, self._limit, self._rest, self._clock = name, failures, rest, clock
-        self._in_a_row = 0
-        self._rests_until: float | None = None
-        self._probing = False
+    def __init__(
+        self, name: str, *, failure_threshold: int, reset_timeout: float, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._name, self._clock = name, clock
+        self._failure_threshold, self._reset_timeout = failure_threshold, reset_timeout
+        self._consecutive_failures = 0
+        self._open_until: float | None = None
+        self._probe_active = False
 
     @contextmanager
     def guard(self, *failures: type[Exception]) -> Iterator[bool]:
-        """Let a call pass, or raise CircuitOpen; yields whether it is the probe.
+        """Let a call pass, or raise CircuitOpen. Yields whether the call is the probe.
 
-        Of what the call raises `failures` count. Anything else, cancellation too, is neither failure nor success.
+        Exceptions of the types `failures` count as failures. All others, and cancellation, count as neither failure
+        nor success.
         """
         probe = self._admit()
         try:
@@ -46,29 +52,34 @@ class Breaker:
         else:
             self._succeeded(probe=probe)
         finally:
-            self._probing = self._probing and not probe
+            self._probe_active = self._probe_active and not probe
 
     def _admit(self) -> bool:
-        if self._rests_until is None:
+        if self._open_until is None:
             return False
-        left = self._rests_until - self._clock()
-        if left > 0 or self._probing:
-            raise CircuitOpen(max(left, 0))
-        self._probing = True
-        log.warning("circuit half open: one call is the probe", upstream=self._name)
+        remaining = self._open_until - self._clock()
+        if remaining > 0 or self._probe_active:
+            raise CircuitOpen(max(remaining, 0))
+        self._probe_active = True
+        log.warning("circuit breaker half-open: sending one probe", upstream=self._name)
         return True
 
-    # A call that began before the circuit opened and ends after says nothing new: then the probe alone counts.
+    # While the breaker is open only the probe changes its state. Calls that began earlier can still end then.
 
     def _failed(self, *, probe: bool) -> None:
-        self._in_a_row += 1
-        if probe or (self._rests_until is None and self._in_a_row >= self._limit):
-            self._rests_until = self._clock() + self._rest
-            log.error("circuit open", upstream=self._name, failures=self._in_a_row, seconds=self._rest)
+        self._consecutive_failures += 1
+        if probe or (self._open_until is None and self._consecutive_failures >= self._failure_threshold):
+            self._open_until = self._clock() + self._reset_timeout
+            log.error(
+                "circuit breaker open",
+                upstream=self._name,
+                consecutive_failures=self._consecutive_failures,
+                reset_timeout=self._reset_timeout,
+            )
 
     def _succeeded(self, *, probe: bool) -> None:
         if probe:
-            self._rests_until = None
-            log.warning("circuit closed: the probe succeeded", upstream=self._name)
-        if self._rests_until is None:
-            self._in_a_row = 0
+            self._open_until = None
+            log.warning("circuit breaker closed: the probe succeeded", upstream=self._name)
+        if self._open_until is None:
+            self._consecutive_failures = 0

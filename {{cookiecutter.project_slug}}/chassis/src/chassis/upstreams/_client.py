@@ -1,4 +1,4 @@
-"""The client of an upstream: see the package's docstring, which draws the way of a call."""
+"""The client of an upstream. The package's docstring shows the steps of a call."""
 
 import asyncio
 import math
@@ -28,39 +28,39 @@ from chassis.errors import ServiceError
 from chassis.limits import request_timeout
 from chassis.logs import request_id
 from chassis.upstreams._breaker import Breaker, CircuitOpen
-from chassis.upstreams._retries import IDEMPOTENT, Answer, Retries, RetryBudget
+from chassis.upstreams._retries import IDEMPOTENT_METHODS, Response, Retries, RetryBudget
 from chassis.upstreams._settings import UpstreamSettings
 
 log = structlog.stdlib.get_logger("chassis.outbound")
 
-# What is left of the deadline, in milliseconds. Envoy sets it and heeds it; no standard has one with fractions.
-TIME_LEFT = "X-Envoy-Expected-Rq-Timeout-Ms"
-TIME_TO_ANSWER = 0.05  # Seconds of the request's own time that are kept for the answer that says what happened.
+# The time left until the deadline, in milliseconds. Envoy sets and respects it; no standard header has fractions.
+REMAINING_TIME = "X-Envoy-Expected-Rq-Timeout-Ms"
+RESPONSE_MARGIN = 0.05  # Seconds before the request's own deadline, in which to send the error of a late call.
 
 
 class UpstreamFailed(ServiceError):
     status = 502
     slug = "upstream-failed"
-    title = "A service that this one depends on failed"
+    title = "An upstream service failed"
 
 
 class UpstreamTimeout(ServiceError):
     status = 504
     slug = "upstream-timeout"
-    title = "A service that this one depends on took too long"
+    title = "An upstream service did not respond in time"
 
 
 class UpstreamUnavailable(ServiceError):
     status = 503
     slug = "upstream-unavailable"
-    title = "A service that this one depends on is not asked at the moment"
+    title = "An upstream service is unavailable at the moment"
 
     def __init__(self, upstream: str, seconds: float = 1) -> None:
         super().__init__(upstream)
-        self.headers = {"Retry-After": str(max(math.ceil(seconds), 1))}  # type: ignore[misc]  # Known only now.
+        self.headers = {"Retry-After": str(max(math.ceil(seconds), 1))}  # type: ignore[misc]  # Differs for each call.
 
 
-class AnswerTooLarge(Exception):
+class ResponseTooLarge(Exception):
     pass
 
 
@@ -68,9 +68,9 @@ class Call(TypedDict, total=False):
     params: Mapping[str, str | Sequence[str]]
     body: BaseModel
     idempotency_key: str
-    """The upstream does the same request only once under this key, so that a POST or PATCH may be sent again."""
-    refused: ServiceError
-    """Raised when the upstream answers with 4xx, instead of UpstreamFailed."""
+    """Sent as `Idempotency-Key`. The upstream must support it: with a key, POST and PATCH are retried too."""
+    on_status: Mapping[int, ServiceError]
+    """The error to raise for a status below 500. Any other status that is not 2xx raises UpstreamFailed."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,20 @@ class Upstream:
     @classmethod
     @asynccontextmanager
     async def open(cls, name: str, settings: UpstreamSettings) -> AsyncIterator[Self]:
-        """Open the pool; no connection is made yet."""
-        if str(settings.base_url).endswith(".invalid/"):  # RFC 6761: nobody can have such a name.
-            log.warning("upstream has no address yet: its calls fail", upstream=name, base_url=str(settings.base_url))
-        breaker = Breaker(name, failures=settings.breaker_failure_threshold, rest=settings.breaker_reset_timeout)
+        """Open the connection pool, without a connection yet."""
+        if str(settings.base_url).endswith(".invalid/"):  # RFC 6761 reserves it: such a name never resolves.
+            log.warning("upstream has no address yet: calls to it fail", upstream=name, base_url=str(settings.base_url))
+        breaker = Breaker(
+            name,
+            failure_threshold=settings.breaker_failure_threshold,
+            reset_timeout=settings.breaker_reset_timeout,
+        )
         retries = Retries(name, settings.attempts, RetryBudget(settings.retry_ratio))
         async with _client(settings) as client:
             yield cls(name, client, settings, breaker, retries)
 
     async def call[Model: BaseModel](self, method: str, path: str, model: type[Model], **call: Unpack[Call]) -> Model:
-        """Send a request and validate the JSON document that comes back."""
+        """Send a request and validate the JSON of the response."""
         content = await self.send(method, path, **call)
         try:
             return model.model_validate_json(content)
@@ -101,20 +105,19 @@ class Upstream:
             raise self._reported(UpstreamFailed, f"{error.error_count()} invalid fields") from error
 
     async def send(self, method: str, path: str, **call: Unpack[Call]) -> bytes:
-        """Send a request and return the body of a 2xx."""
-        request, ends = self._request(method, path, call), self._ends()
-        repeatable = method in IDEMPOTENT or "idempotency_key" in call
+        """Send a request and return the body of a 2xx response."""
+        request, ends_at = self._request(method, path, call), self._ends_at()
+        retryable = method in IDEMPOTENT_METHODS or "idempotency_key" in call
         try:
             with self.breaker.guard(UpstreamFailed, UpstreamTimeout) as probe:
-                answer = await self._answer(request, ends, repeatable=repeatable and not probe)
+                response = await self._response(request, ends_at, retryable=retryable and not probe)
         except CircuitOpen as circuit:
             raise UpstreamUnavailable(self.name, circuit.seconds) from circuit
-        refused = call.get("refused")
-        if refused and 400 <= answer.status < 500:  # noqa: PLR2004 - RFC 9110's classes of status.
-            raise refused
-        if not 200 <= answer.status < 300:  # noqa: PLR2004
-            raise self._reported(UpstreamFailed, f"status {answer.status}")
-        return answer.content
+        if error := call.get("on_status", {}).get(response.status):
+            raise error
+        if not 200 <= response.status < 300:  # noqa: PLR2004 - RFC 9110's classes of status.
+            raise self._reported(UpstreamFailed, f"status {response.status}")
+        return response.content
 
     def _request(self, method: str, path: str, call: Call) -> Request:
         headers, body = {}, call.get("body")
@@ -125,48 +128,48 @@ class Upstream:
         content = None if body is None else body.model_dump_json()
         return self.client.build_request(method, path, params=call.get("params"), content=content, headers=headers)
 
-    def _ends(self) -> float:
-        """Tell when the call ends, in the event loop's time."""
+    def _ends_at(self) -> float:
+        """Return the end of the call as a time of the event loop."""
         now = asyncio.get_running_loop().time()
-        ends = now + self.settings.deadline
-        if (timeout := request_timeout.get()) and (request_ends := timeout.when()) is not None:
-            ends = min(ends, request_ends - TIME_TO_ANSWER)
-        if ends <= now:
+        ends_at = now + self.settings.deadline
+        if (timeout := request_timeout.get()) and (request_ends_at := timeout.when()) is not None:
+            ends_at = min(ends_at, request_ends_at - RESPONSE_MARGIN)
+        if ends_at <= now:
             raise self._reported(UpstreamTimeout, "the request has no time left for this call")
-        return ends
+        return ends_at
 
-    async def _answer(self, request: Request, ends: float, *, repeatable: bool) -> Answer:
-        async def send() -> Answer:
-            return await self._exchange(request, ends)
+    async def _response(self, request: Request, ends_at: float, *, retryable: bool) -> Response:
+        async def send() -> Response:
+            return await self._send_once(request, ends_at)
 
         try:
-            async with asyncio.timeout_at(ends):
-                answer = await (self.retries.run(send, ends) if repeatable else send())
+            async with asyncio.timeout_at(ends_at):
+                response = await (self.retries.run(send, ends_at) if retryable else send())
         except PoolTimeout as error:
-            raise self._reported(UpstreamUnavailable, "the pool is full") from error
+            raise self._reported(UpstreamUnavailable, "the connection pool is full") from error
         except TimeoutException as error:
             raise self._reported(UpstreamTimeout, type(error).__name__) from error
         except TimeoutError as error:
-            raise self._reported(UpstreamTimeout, "no answer within the deadline") from error
-        # OSError: httpx2 lets TLS's errors through that come in the middle of an answer.
-        except (NetworkError, RemoteProtocolError, ProxyError, OSError, AnswerTooLarge) as error:
+            raise self._reported(UpstreamTimeout, "no response within the deadline") from error
+        # OSError: httpx2 does not wrap TLS errors that happen in the middle of a response.
+        except (NetworkError, RemoteProtocolError, ProxyError, OSError, ResponseTooLarge) as error:
             raise self._reported(UpstreamFailed, f"{type(error).__name__}: {error}") from error
-        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise self._reported(UpstreamFailed, f"status {answer.status}")
-        return answer
+        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise self._reported(UpstreamFailed, f"status {response.status}")
+        return response
 
-    async def _exchange(self, request: Request, ends: float) -> Answer:
-        left = ends - asyncio.get_running_loop().time()
-        request.headers[TIME_LEFT] = str(int(left * 1000))
+    async def _send_once(self, request: Request, ends_at: float) -> Response:
+        remaining = ends_at - asyncio.get_running_loop().time()
+        request.headers[REMAINING_TIME] = str(int(remaining * 1000))
         content = bytearray()
         async with aclosing(await self.client.send(request, stream=True)) as response:
             async for chunk in response.aiter_raw():
                 content += chunk
                 if len(content) > self.settings.max_response_size:
-                    raise AnswerTooLarge(f"more than {self.settings.max_response_size} bytes")
-                # A read may hold thousands of tiny chunks, and iterating them lets nobody else run.
+                    raise ResponseTooLarge(f"more than {self.settings.max_response_size} bytes")
+                # One read can hold thousands of tiny chunks, and iterating over them never yields to the event loop.
                 await asyncio.sleep(0)
-        return Answer(response.status_code, bytes(content), response.headers.get("Retry-After"))
+        return Response(response.status_code, bytes(content), response.headers.get("Retry-After"))
 
     def _reported(self, error: type[ServiceError], reason: str) -> ServiceError:
         log.warning("upstream call failed", upstream=self.name, reason=reason)
@@ -183,18 +186,21 @@ def _client(settings: UpstreamSettings) -> AsyncClient:
             write=settings.write_timeout,
             pool=settings.pool_timeout,
         ),
-        # Below the idle time of common servers (nginx: 75 s, Node: 5 s), or calls meet connections just closed.
+        # Less than the idle timeout of common servers (nginx: 75 s, Node: 5 s): a call must not reuse a connection
+        # that the server is about to close.
         limits=Limits(max_connections=settings.max_connections, keepalive_expiry=4),
-        # Nothing is unpacked, so that a small answer cannot become a large one.
+        # No compression: a small response cannot decompress to a huge one.
         headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # Or one user's would go along with another's call.
-        event_hooks={"request": [_pass_on_context]},
+        cookies=CookieJar(
+            DefaultCookiePolicy(allowed_domains=())
+        ),  # No cookies: calls for different users share this client.
+        event_hooks={"request": [_propagate_context]},
         proxy=str(proxy.get_secret_value()) if proxy else None,
         verify=settings.tls.context(),
     )
 
 
-async def _pass_on_context(request: Request) -> None:
+async def _propagate_context(request: Request) -> None:
     if (current := request_id.get()) is not None:
         request.headers["X-Request-ID"] = current
-    inject(request.headers)  # traceparent, where the request is traced.
+    inject(request.headers)  # Adds traceparent if the request is traced.

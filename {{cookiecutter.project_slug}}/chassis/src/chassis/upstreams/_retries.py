@@ -1,7 +1,7 @@
-"""Sending again what failed for a moment: with full jitter, within the deadline, and out of a budget.
+"""Retries for transient failures: exponential backoff with full jitter, within the deadline and a retry budget.
 
-A connection that fails, breaks or carries garbage is worth another attempt, as is the answer of a server that is busy.
-A timeout is not: its time is gone, and a slow server gets no faster by being asked twice.
+Retried are connections that fail or break, invalid HTTP, and responses with a status that means "try again later".
+Timeouts are not: they have used up their time, and a second request would add load to a slow server.
 """
 
 import asyncio
@@ -17,32 +17,32 @@ from httpx2 import ConnectError, ConnectTimeout, ReadError, RemoteProtocolError,
 
 log = structlog.stdlib.get_logger("chassis.retries")
 
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, section 9.2.2.
-TRANSIENT = (ConnectError, ConnectTimeout, ReadError, RemoteProtocolError, WriteError)
-BUSY = frozenset({429, 502, 503, 504})
-FIRST_WINDOW, LAST_WINDOW = 0.1, 1.0  # Seconds from which a wait is drawn; the window doubles with each attempt.
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, section 9.2.2.
+RETRYABLE_ERRORS = (ConnectError, ConnectTimeout, ReadError, RemoteProtocolError, WriteError)
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
+INITIAL_BACKOFF, MAX_BACKOFF = 0.1, 1.0  # Seconds. Each attempt doubles the backoff, and jitter draws from 0 to it.
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     status: int
     content: bytes
     retry_after: str | None
 
 
 class RetryBudget:
-    """In the long run retries add `share` to the calls, and never more than RESERVE at once."""
+    """A token bucket: each call adds `ratio` tokens, each retry takes one. It is full at the start."""
 
-    RESERVE = 10.0
+    CAPACITY = 10.0
 
-    def __init__(self, share: float) -> None:
-        self._share = share
-        self._tokens = self.RESERVE
+    def __init__(self, ratio: float) -> None:
+        self._ratio = ratio
+        self._tokens = self.CAPACITY
 
-    def earn(self) -> None:
-        self._tokens = min(self._tokens + self._share, self.RESERVE)
+    def deposit(self) -> None:
+        self._tokens = min(self._tokens + self._ratio, self.CAPACITY)
 
-    def spend(self) -> bool:
-        """Take a retry, if there is one left."""
+    def withdraw(self) -> bool:
+        """Take a token for a retry; False if there is none."""
         if self._tokens < 1:
             return False
         self._tokens -= 1
@@ -55,47 +55,49 @@ class Retries:
     attempts: int
     budget: RetryBudget
 
-    async def run(self, send: Callable[[], Awaitable[Answer]], ends: float) -> Answer:
-        """Send until there is an answer, or nothing left to try with; the last outcome is returned or raised.
+    async def run(self, send: Callable[[], Awaitable[Response]], ends_at: float) -> Response:
+        """Send until a response is final or no retry is left. Then return the last response, or raise the last error.
 
-        No wait is begun that would last until `ends`, in the event loop's time.
+        `ends_at` is a time of the event loop. A wait that would last until then is not begun.
         """
-        self.budget.earn()
+        self.budget.deposit()
         attempt = 1
         while True:
             try:
-                answer = await send()
-            except TRANSIENT as error:
-                wait = self._wait(attempt, ends, f"{type(error).__name__}: {error}")
+                response = await send()
+            except RETRYABLE_ERRORS as error:
+                wait = self._wait(attempt, ends_at, f"{type(error).__name__}: {error}")
                 if wait is None:
                     raise
             else:
-                busy, asked = answer.status in BUSY, seconds(answer.retry_after)
-                wait = self._wait(attempt, ends, f"status {answer.status}", asked) if busy else None
+                if response.status not in RETRYABLE_STATUSES:
+                    return response
+                requested = parse_retry_after(response.retry_after)
+                wait = self._wait(attempt, ends_at, f"status {response.status}", requested)
                 if wait is None:
-                    return answer
+                    return response
             await asyncio.sleep(wait)
             attempt += 1
 
-    def _wait(self, attempt: int, ends: float, reason: str, asked: float = 0) -> float | None:
-        window = min(FIRST_WINDOW * 2 ** (attempt - 1), LAST_WINDOW)
-        wait = asked + random.uniform(0, window)  # noqa: S311 - It spreads load, and keeps no secret.
-        if attempt >= self.attempts or asyncio.get_running_loop().time() + wait >= ends:
+    def _wait(self, attempt: int, ends_at: float, reason: str, requested: float = 0) -> float | None:
+        backoff = min(INITIAL_BACKOFF * 2 ** (attempt - 1), MAX_BACKOFF)
+        wait = requested + random.uniform(0, backoff)  # noqa: S311 - Jitter spreads load; it protects no secret.
+        if attempt >= self.attempts or asyncio.get_running_loop().time() + wait >= ends_at:
             return None
-        if not self.budget.spend():
-            log.warning("retry budget is spent", upstream=self.upstream, reason=reason)
+        if not self.budget.withdraw():
+            log.warning("retry budget exhausted", upstream=self.upstream, reason=reason)
             return None
-        log.warning("upstream call is tried again", upstream=self.upstream, reason=reason, wait=round(wait, 3))
+        log.warning("retrying upstream call", upstream=self.upstream, reason=reason, wait=round(wait, 3))
         return wait
 
 
-def seconds(retry_after: str | None) -> float:
-    """Read `Retry-After`, a number of seconds or a date; what is neither asks for nothing."""
-    if not retry_after:
+def parse_retry_after(value: str | None) -> float:
+    """Return seconds from a `Retry-After` header, which holds seconds or a date; 0 if it is missing or invalid."""
+    if not value:
         return 0
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(retry_after)
+    if value.isascii() and value.isdigit():
+        return float(value)
     try:
-        return max((parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds(), 0)
-    except (ValueError, TypeError):  # No date, or one without a time zone.
+        return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0)
+    except (ValueError, TypeError):  # Not a date, or a date without a time zone.
         return 0

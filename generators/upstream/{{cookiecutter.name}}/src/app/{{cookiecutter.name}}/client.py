@@ -1,5 +1,5 @@
 {%- set u = cookiecutter | upstream -%}
-"""What this service asks of the {{ u.words }} API."""
+"""Calls to the {{ u.words }} API."""
 
 from typing import Annotated
 from uuid import UUID
@@ -20,6 +20,7 @@ def _upstream(request: Request) -> Upstream:
 
 
 async def fetch_{{ u.one }}(upstream: Upstream, {{ u.one }}_id: UUID) -> {{ u.one_type }}:
-    refused = {{ u.one_type }}Unavailable(f"There is no {{ u.one_words }} { {{- u.one }}_id}")
-    # A text in place of the UUID could lead to another path: in `params` it cannot.
-    return await upstream.call("GET", f"{{ u.slug }}/{ {{- u.one }}_id}", {{ u.one_type }}, refused=refused)
+    unavailable = {{ u.one_type }}Unavailable(f"There is no {{ u.one_words }} { {{- u.one }}_id}")
+    # A UUID is safe in a path. Other text could lead to another path: send it in `params`.
+    path = f"{{ u.slug }}/{ {{- u.one }}_id}"
+    return await upstream.call("GET", path, {{ u.one_type }}, on_status={404: unavailable})

@@ -5,6 +5,6 @@ from pydantic import BaseModel
 
 
 class {{ u.one_type }}(BaseModel):
-    """What this service needs of an answer; what else the answer has is left out."""
+    """The fields that this service needs. All others of the response are ignored."""
 
     id: UUID
