@@ -81,10 +81,14 @@ class Project:
     took: float = 0.0
 
     def compose(self, *arguments: str, within: float = 240) -> str:
-        files = [f"--file={name}" for name in ("compose.yaml", *self.overlays)]
-        ours = {"COMPOSE_PROJECT_NAME": self.name, "PUBLISH": self.address}
-        environment = os.environ | ours | self.environment
+        names = ("compose", *(f"deploy/compose/{name}" for name in self.overlays))
+        files = [f"--file={name}.yaml" for name in names]
+        environment = os.environ | self.variables
         return docker("compose", *files, *arguments, cwd=self.folder, env=environment, within=within)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"COMPOSE_PROJECT_NAME": self.name, "PUBLISH": self.address} | self.environment
 
     @property
     def port(self) -> int:

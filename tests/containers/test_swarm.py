@@ -34,7 +34,7 @@ class Stack:
             "deploy",
             "--detach=true",
             "--resolve-image=never",
-            "--compose-file=compose.swarm.yaml",
+            "--compose-file=deploy/compose/swarm.yaml",
         )
         docker(*command, self.name, cwd=self.folder, env=environment)
 

@@ -1,6 +1,7 @@
 """`make pin-images`: gives each image that a Dockerfile or compose file names by a tag alone the digest it has now.
 
-A tag can be moved to another image, a digest cannot. Dependabot moves both on.
+A tag can be moved to another image, a digest cannot. Dependabot updates both, but it does not see the files of
+`deploy/compose`, because their names do not contain `compose`. There each run renews the digest.
 """
 
 import hashlib
@@ -12,8 +13,10 @@ from pathlib import Path
 from chassis.dev.project import PROJECT
 from chassis.dev.terminal import complain
 
-# `FROM name:tag` and `image: name:tag`, with neither a digest nor a variable.
-_IMAGE = re.compile(r"^(FROM +|COPY +--from=| +image: +)([a-z0-9][a-z0-9./_:-]*:[\w.-]+)(?= |$)", re.MULTILINE)
+# `FROM name:tag` and `image: name:tag`, without a variable; the last group is the digest.
+_IMAGE = re.compile(
+    r"^(FROM +|COPY +--from=| +image: +)([a-z0-9][a-z0-9./_:-]*:[\w.-]+)(@sha256:[0-9a-f]+)?(?= |$)", re.MULTILINE
+)
 
 
 def digest(image: str) -> str:
@@ -25,9 +28,12 @@ def digest(image: str) -> str:
     return f"sha256:{hashlib.sha256(done.stdout).hexdigest()}"
 
 
-def pin(path: Path) -> None:
+def pin(path: Path, *, renew: bool = False) -> None:
+    def pinned_once(found: re.Match[str]) -> str:
+        return found[0] if found[3] and not renew else f"{found[1]}{found[2]}@{digest(found[2])}"
+
     text = path.read_text()
-    pinned = _IMAGE.sub(lambda found: f"{found[0]}@{digest(found[2])}", text)
+    pinned = _IMAGE.sub(pinned_once, text)
     if pinned != text:
         path.write_text(pinned)
         complain(f"{path.name}: images pinned")
@@ -36,6 +42,8 @@ def pin(path: Path) -> None:
 def main(folder: Path = PROJECT) -> None:
     for path in sorted((*folder.glob("Dockerfile*"), *folder.glob("compose*.yaml"))):
         pin(path)
+    for path in sorted(folder.glob("deploy/compose/*.yaml")):
+        pin(path, renew=True)
 
 
 if __name__ == "__main__":
