@@ -2,6 +2,11 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# Values from the command line reach a recipe as environment variables, just as they were typed: make must not run
+# a $(shell …) in them, nor may a shell. So recipes use "$$name", never $(name). This comes before any $(shell …) here.
+$(foreach given,$(.VARIABLES),$(if $(filter command,$(origin $(given))),\
+	$(eval override $(given) := $$(value $(given)))$(eval export $(given))))
+
 # A shim of another Python version can be first on the PATH and fail, so this runs uv instead of looking for it.
 # A uv in .uv/ that another machine installed in a shared folder is installed again.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || \
@@ -10,7 +15,7 @@ RUN := $(UV) run
 # Cookiecutter alone makes a service, so the first `make demo` does not fetch the tools of the tests.
 BAKE := $(RUN) --no-project --with 'cookiecutter>=2.7' python -m dev.bake
 # In the user's cache instead of /tmp: uv can link its downloads there, and nobody else can write.
-SCRATCH := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cookiecutter-fastapi-microservice
+export SCRATCH := $(or $(value XDG_CACHE_HOME),$(value HOME)/.cache)/cookiecutter-fastapi-microservice
 # The template's own, and those of a service.
 WORKFLOWS := .github/workflows/*.yml '{{cookiecutter.project_slug}}/.github/workflows/'*.yml
 PYTEST := $(RUN) pytest -rs --numprocesses auto --maxprocesses 4 -m
@@ -27,12 +32,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 demo: $(NEEDS) ## Make a service with the default answers, and run it
 	@echo 'Making a service with the default answers'
-	@$(BAKE) '$(SCRATCH)/demo'
+	@$(BAKE) "$$SCRATCH/demo"
 	@echo 'Running `make dev` in it; Ctrl-C stops it'
-	@$(MAKE) -C "$$(echo '$(SCRATCH)'/demo/*/)" dev
+	@$(MAKE) -C "$$(echo "$$SCRATCH"/demo/*/)" dev
 
 bake: $(NEEDS) ## Make a service, with other answers: make bake ANSWERS="license=MIT owner=Me"
-	@$(BAKE) '$(SCRATCH)/bake' $(ANSWERS)
+	@$(BAKE) "$$SCRATCH/bake" "$$ANSWERS"
 
 help: ## List these commands
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "%s%s\n", line, substr($$0, 5); line = "\n"} \
@@ -51,7 +56,7 @@ chaos: $(NEEDS) ## Break the database of a running service in every way, and pri
 	@$(RUN) pytest tests/chaos
 
 check-bake: bake ## Make a service, and run its checks: make check-bake ANSWERS="kubernetes=yes"
-	@$(MAKE) -C "$$(echo '$(SCRATCH)'/bake/*/)" check
+	@$(MAKE) -C "$$(echo "$$SCRATCH"/bake/*/)" check
 
 ##@ Check
 
@@ -76,7 +81,7 @@ check-workflows: $(NEEDS) ## Check all workflows with actionlint
 ##@ Measure and release
 
 bench: $(NEEDS) ## Compare the service with others, in two minutes: make bench QUICK=1
-	@$(RUN) python -m benchmarks '$(SCRATCH)/bench'
+	@$(RUN) python -m benchmarks "$$SCRATCH/bench"
 
 release-notes: $(NEEDS) ## Print the changelog of a version: make release-notes tag=v1.2.0
 	@$(RUN) python -m dev.release_notes
