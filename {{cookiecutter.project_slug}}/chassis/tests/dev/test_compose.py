@@ -9,6 +9,7 @@ import pytest
 
 from tests.dev.programs import Programs
 
+WITHOUT_DOCKER = "there is no `docker` on the PATH, and this needs Docker with compose"
 UP = "--wait --remove-orphans"
 
 
@@ -98,4 +99,4 @@ def test_without_docker(service: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
     code, said, _ = make(service, action, programs, monkeypatch)
 
-    assert (code, said) == (2, f"make {action} needs Docker with compose, and there is no `docker` on the PATH\n")
+    assert (code, said) == (2, f"make {action}: {WITHOUT_DOCKER}\n")

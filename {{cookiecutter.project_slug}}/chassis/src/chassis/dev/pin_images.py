@@ -13,10 +13,9 @@ from pathlib import Path
 from chassis.dev.project import PROJECT
 from chassis.dev.terminal import complain
 
-# `FROM name:tag` and `image: name:tag`, without a variable; the last group is the digest.
-_IMAGE = re.compile(
-    r"^(FROM +|COPY +--from=| +image: +)([a-z0-9][a-z0-9./_:-]*:[\w.-]+)(@sha256:[0-9a-f]+)?(?= |$)", re.MULTILINE
-)
+# `FROM name:tag` and `image: name:tag`, with neither a digest nor a variable.
+_IMAGE = re.compile(r"^(FROM +|COPY +--from=| +image: +)([a-z0-9][a-z0-9./_:-]*:[\w.-]+)(?= |$)", re.MULTILINE)
+_DIGEST = re.compile(r"@sha256:[0-9a-f]+")
 
 
 def digest(image: str) -> str:
@@ -28,22 +27,19 @@ def digest(image: str) -> str:
     return f"sha256:{hashlib.sha256(done.stdout).hexdigest()}"
 
 
-def pin(path: Path, *, renew: bool = False) -> None:
-    def pinned_once(found: re.Match[str]) -> str:
-        return found[0] if found[3] and not renew else f"{found[1]}{found[2]}@{digest(found[2])}"
-
+def pin(path: Path) -> None:
     text = path.read_text()
-    pinned = _IMAGE.sub(pinned_once, text)
+    to_pin = _DIGEST.sub("", text) if path.parent.name == "compose" else text
+    pinned = _IMAGE.sub(lambda found: f"{found[0]}@{digest(found[2])}", to_pin)
     if pinned != text:
         path.write_text(pinned)
         complain(f"{path.name}: images pinned")
 
 
 def main(folder: Path = PROJECT) -> None:
-    for path in sorted((*folder.glob("Dockerfile*"), *folder.glob("compose*.yaml"))):
-        pin(path)
-    for path in sorted(folder.glob("deploy/compose/*.yaml")):
-        pin(path, renew=True)
+    for pattern in ("Dockerfile*", "compose*.yaml", "deploy/compose/*.yaml"):
+        for path in sorted(folder.glob(pattern)):
+            pin(path)
 
 
 if __name__ == "__main__":
