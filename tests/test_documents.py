@@ -1,4 +1,4 @@
-"""What the documents say is so: tables, commands, links."""
+"""The documents are right: tables, commands, links."""
 
 import re
 import subprocess

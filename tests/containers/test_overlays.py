@@ -31,8 +31,8 @@ def test_the_code_of_the_folder_is_served_as_it_changes(packed: Path, tmp_path: 
     with project.running():
         url = f"http://{project.address}/v1/orders/00000000-0000-7000-8000-000000000000"
         assert says(url, "There is no such order")
-        changed.write_text(changed.read_text().replace("There is no such", "There never was this"))
-        eventually(lambda: says(url, "There never was this order"), "for the new code")
+        changed.write_text(changed.read_text().replace("There is no such", "There never was such an"))
+        eventually(lambda: says(url, "There never was such an order"), "for the new code")
 
 
 def says(url: str, text: str) -> bool:
@@ -120,12 +120,12 @@ async def test_a_replica_that_dies_costs_no_request(scaled: Project, tmp_path: P
     assert load.failures == {}
 
 
-def test_a_stop_leaves_no_volume_without_a_name(scaled: Project) -> None:
+def test_scale_has_no_anonymous_volume(scaled: Project) -> None:
     assert scaled.anonymous_volumes() == []
 
 
 def test_a_replica_that_hangs_costs_a_second(scaled: Project, tmp_path: Path) -> None:
-    """What may not be sent twice goes to another replica too, as long as none has read it."""
+    """A POST goes to another replica too if the first has not read it."""
     trusting(scaled, tmp_path)
     url = f"https://localhost:{scaled.port}/v1/orders"
     secure = ("curl", "--silent", "--max-time", "3", "--cacert", tmp_path / "ca.crt", url)
