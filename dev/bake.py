@@ -5,6 +5,7 @@ environment, the lock, the database.
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,11 @@ KEPT = (".venv", ".uv", "uv.lock", ".env", ".postgres", ".mypy_cache", ".ruff_ca
 
 
 def main() -> None:
-    folder, *answers = sys.argv[1:]
+    folder, *typed = sys.argv[1:]
+    try:
+        answers = shlex.split(" ".join(typed))
+    except ValueError as error:
+        sys.exit(f"An answer has an open quote: {typed[0]} ({error})")
     if wrong := [answer for answer in answers if "=" not in answer]:
         sys.exit(f"An answer is name=value, for example license=MIT: {wrong[0]}")
     with TemporaryDirectory() as scratch:

@@ -63,7 +63,7 @@ def before_settings(service: Path) -> None:
     makefile = (service / "Makefile").read_text()
     target = re.search(r"^budget: .*\n\t.*\n\n", makefile, re.MULTILINE)
     assert target
-    replace(service / "Makefile", (target[0], ""), (" budget serve", " serve"))
+    replace(service / "Makefile", (target[0], ""), (" budget resource", " resource"))
     replace(service / "pyproject.toml", ('"ruff>=0.17"', '"ruff>=0.16"'))
     chassis = service / "chassis/src/chassis"
     (chassis / "preconditions.py").rename(chassis / "etags.py")

@@ -161,7 +161,12 @@ def test_the_commands_of_a_service(service: Path, machine: dict[str, str]) -> No
     assert listed == set(re.findall(r"^  make ([a-z-]+) ", said, re.MULTILINE))
     with started("make", "dev", cwd=service, environment=machine) as process:
         wait_for(f"http://{address}/readyz", process)
+        run("make", "downgrade", cwd=service, environment=machine)
+        assert call("GET", f"http://{address}/v1/orders").status == 500, "there is no table"
         run("make", "migrate", cwd=service, environment=machine)
+        call("POST", f"http://{address}/v1/orders", {"reference": "1", "amount": "1", "currency": "JPY"})
+        run("make", "reset", cwd=service, environment=machine)
+        assert call("GET", f"http://{address}/v1/orders").json["items"] == []
         press_ctrl_c(process)
     with started("make", "serve", cwd=service, environment=machine) as process:
         wait_for(f"http://{address}/readyz", process)

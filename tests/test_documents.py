@@ -1,4 +1,4 @@
-"""What the documents say is so: tables, commands, links."""
+"""The documents are right: tables, commands, links."""
 
 import re
 import subprocess
@@ -77,9 +77,21 @@ def test_the_commands_in_the_documents_exist(path: Path) -> None:
     assert named <= targets(ROOT) | targets(ROOT / SERVICE)
 
 
-def test_make_alone_lists_every_command() -> None:
-    listed = subprocess.check_output(["make", "--no-print-directory"], cwd=ROOT, text=True)
-    assert set(re.findall(r"^  make ([a-z-]+) ", listed, re.MULTILINE)) == targets(ROOT)
+GROUPS = {
+    ROOT: ["Try", "Test", "Check", "Measure and release"],
+    ROOT / SERVICE: ["Develop", "Database", "Add", "Containers", "Check", "Deploy", "Template"],
+}
+
+
+@pytest.mark.parametrize("folder", GROUPS, ids=["template", "service"])
+def test_make_alone_lists_every_command_in_groups(folder: Path) -> None:
+    listed = subprocess.check_output(["make", "--no-print-directory"], cwd=folder, text=True)
+    groups = [each.splitlines() for each in listed.split("\n\n")]
+
+    assert [heading.partition(" (")[0] for heading, *_ in groups] == GROUPS[folder]
+    assert all(re.match(r"  make [a-z-]+ +[A-Z]", line) for _, *lines in groups for line in lines)
+    assert set(re.findall(r"^  make ([a-z-]+) ", listed, re.MULTILINE)) == targets(folder)
+    assert [line for line in listed.splitlines() if len(line) >= 100] == []
 
 
 def targets(folder: Path) -> set[str]:

@@ -74,9 +74,12 @@ def test_the_first_hour_ends_in_a_container(baker: Baker, machine: dict[str, str
     docker = {name: os.environ[name] for name in ("PATH", "HOME")}  # docker and its configuration.
     docker |= {"COMPOSE_PROJECT_NAME": f"first-hour-{os.getpid()}", "PUBLISH": address}
     run("uv", "lock", "--quiet", cwd=service, environment=machine)
+    environment = machine | docker
     up, smoke, down = steps(service)["Ship it"]
     try:
-        run(*up.split(), cwd=service, environment=machine | docker)
+        run(*up.split(), cwd=service, environment=environment)
         run(*smoke.replace("localhost:8000", address).split(), cwd=service, environment=machine)
+        run(*down.split(), cwd=service, environment=environment)
     finally:
-        run(*down.split(), "--volumes", "--rmi", "local", cwd=service, environment=machine | docker)
+        remove = ("docker", "compose", "down", "--volumes", "--rmi", "local")
+        run(*remove, cwd=service, environment=environment)

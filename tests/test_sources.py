@@ -14,7 +14,7 @@ from tests.baking import SERVICE, UNRENDERED, Baker, files
 
 # All that may hold answers, see docs/decisions. A licence becomes LICENSE.
 RENDERED = {"README.md", "pyproject.toml", ".python-version", ".env.example"}
-RENDERED |= {"Dockerfile", "compose.yaml", "compose.swarm.yaml"}
+RENDERED |= {"Dockerfile", "compose.yaml", "deploy/compose/swarm.yaml"}
 RENDERED |= {"licenses/MIT.txt", "licenses/Proprietary.txt"}
 # An option that is on brings these; names and namespaces are made of the slug.
 MANIFESTS = "deploy/kubernetes/"

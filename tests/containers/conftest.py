@@ -10,12 +10,12 @@ from tests.containers.engine import docker, execute, unique
 
 @pytest.fixture(scope="session", autouse=True)
 def _engine(compose: None) -> None:
-    """Skip all of these where there is nothing to run them."""
+    """Skip all of these tests if there is no engine."""
 
 
 @pytest.fixture(scope="session")
 def packed(baker: Baker, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a service whose image nobody else builds; tests change only copies of it."""
+    """Make a service whose image no other test builds; tests change only copies of it."""
     return baker.bake(tmp_path_factory.mktemp("packed"), {"project_slug": unique("test")})
 
 

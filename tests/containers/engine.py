@@ -1,4 +1,4 @@
-"""The engine for containers, asked by its command line as users ask it."""
+"""The container engine, by its command line, as users call it."""
 
 import json
 import os
@@ -21,7 +21,7 @@ UID = 10001
 
 
 def docker(*arguments: str | Path, within: float = 240, **options: Any) -> str:
-    """Run a command that must succeed, and return all that it said."""
+    """Run a command that must succeed, and return its output."""
     return execute("docker", *arguments, within=within, **options)
 
 
@@ -53,12 +53,12 @@ def eventually(condition: Callable[[], object], what: str, within: float = 30) -
         if condition():
             return
         time.sleep(0.1)
-    raise AssertionError(f"waited in vain {what}")
+    raise AssertionError(f"timed out waiting {what}")
 
 
 @contextmanager
 def container(image: str, *command: str, options: tuple[str, ...] = ()) -> Iterator[str]:
-    """Start one as hardened as a deployment does, and remove it at the end."""
+    """Start a container as restricted as in a deployment, and remove it at the end."""
     hardened = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]  # noqa: S108 - In the container.
     hardened += ["--security-opt", "no-new-privileges:true", "--env", NOWHERE]
     name = unique("test")
@@ -71,7 +71,7 @@ def container(image: str, *command: str, options: tuple[str, ...] = ()) -> Itera
 
 @dataclass
 class Project:
-    """`docker compose` in the folder of a service, under a name and at a port of its own."""
+    """`docker compose` in the folder of a service, with a project name and a port of its own."""
 
     folder: Path
     overlays: tuple[str, ...] = ()
@@ -81,17 +81,21 @@ class Project:
     took: float = 0.0
 
     def compose(self, *arguments: str, within: float = 240) -> str:
-        files = [f"--file={name}" for name in ("compose.yaml", *self.overlays)]
-        ours = {"COMPOSE_PROJECT_NAME": self.name, "PUBLISH": self.address}
-        environment = os.environ | ours | self.environment
+        names = ("compose", *(f"deploy/compose/{name}" for name in self.overlays))
+        files = [f"--file={name}.yaml" for name in names]
+        environment = os.environ | self.variables
         return docker("compose", *files, *arguments, cwd=self.folder, env=environment, within=within)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"COMPOSE_PROJECT_NAME": self.name, "PUBLISH": self.address} | self.environment
 
     @property
     def port(self) -> int:
         return int(self.address.rpartition(":")[2])
 
     def anonymous_volumes(self) -> list[str]:
-        """Volumes that no file names, and that nobody would ever delete."""
+        """Volumes without a name, which `docker compose down` does not delete."""
         mounts = [mount for name in self.containers() for mount in inspect(name)["Mounts"]]
         return [
             mount["Destination"] for mount in mounts if re.fullmatch(r"[0-9a-f]{64}", mount.get("Name", ""))
@@ -102,7 +106,7 @@ class Project:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Take it up, and at the end away with its data; a failure shows its logs."""
+        """Start it, and at the end remove it with its data; a failure prints its logs."""
         start = time.perf_counter()
         try:
             self.compose("up", "--wait")

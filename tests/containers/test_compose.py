@@ -1,4 +1,4 @@
-"""`docker compose up` right after generation, and what stays when it goes down."""
+"""`docker compose up` right after generation, and the data after `docker compose down`."""
 
 import http.client
 import json
@@ -67,11 +67,11 @@ def test_only_those_who_need_a_password_have_it(project: Project) -> None:
     assert len(password(project)) == 43
 
 
-def test_a_stop_leaves_no_volume_without_a_name(project: Project) -> None:
+def test_down_leaves_no_anonymous_volume(project: Project) -> None:
     assert project.anonymous_volumes() == []
 
 
-def test_the_service_is_no_superuser(project: Project) -> None:
+def test_the_role_of_the_service_is_not_a_superuser(project: Project) -> None:
     asked = project.compose("exec", "database", "psql", "-U", "postgres", "-Atc", SUPERUSER)
     assert asked.strip() == "f"
 
@@ -86,7 +86,7 @@ def test_a_stop_loses_no_request_and_a_start_no_data(project: Project) -> None:
         time.sleep(0.5)
         down = threading.Thread(target=project.compose, args=("down",))
         down.start()
-        time.sleep(7)  # The drain and the last second are over, and nobody else gets in.
+        time.sleep(7)  # After the drain and the lame duck second: the listener is closed.
         with pytest.raises(OSError, match=r"refused|reset|closed"):
             call("GET", f"{url}/livez")
         connection.send(body.encode())
@@ -111,9 +111,9 @@ def test_a_colleagues_clone_works_too(project: Project, baker: Baker, packed: Pa
         assert execute("git", "status", "--porcelain", cwd=tmp_path / "clone") == ""
 
 
-def test_the_grace_period_is_the_one_that_the_server_counts_on(project: Project, image: str) -> None:
-    told = "from chassis.server import ServerSettings as S; s = S(); print(s.model_dump_json())"
-    server = json.loads(docker("run", "--rm", image, "python", "-c", told))
+def test_the_grace_period_is_that_of_the_server(project: Project, image: str) -> None:
+    script = "from chassis.server import ServerSettings as S; s = S(); print(s.model_dump_json())"
+    server = json.loads(docker("run", "--rm", image, "python", "-c", script))
     services = json.loads(project.compose("config", "--format=json"))["services"]
 
     assert services["app"]["stop_grace_period"] == f"{server['grace_period']}s"
@@ -122,7 +122,7 @@ def test_the_grace_period_is_the_one_that_the_server_counts_on(project: Project,
 
 def test_three_replicas_find_enough_connections(project: Project) -> None:
     asked = project.compose("exec", "database", "psql", "-U", "postgres", "-Atc", "SHOW max_connections")
-    told = "from app.settings import Settings as S; s = S(); print(s.server.workers * s.database.pool_size)"
-    each = int(project.compose("exec", "app", "python", "-c", told))
+    script = "from app.settings import Settings as S; s = S(); print(s.server.workers * s.database.pool_size)"
+    each = int(project.compose("exec", "app", "python", "-c", script))
 
     assert 3 * each <= int(asked) - 3, "three connections are kept for superusers"

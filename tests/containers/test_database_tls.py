@@ -1,4 +1,4 @@
-"""TLS to a PostgreSQL that has a certificate: what `sslmode=verify-full` believes, and what it does not."""
+"""TLS to a PostgreSQL with a certificate: which names and authorities `sslmode=verify-full` accepts."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.services import Answer, call, free_address
 
 pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(400)]
 
-# PostgreSQL wants its key to be its own and nobody else's, which a file of this machine is not.
+# PostgreSQL requires that only its own user can read the key, so the container copies it.
 START = """
 install -m 600 -o postgres /certificates/key.pem /certificates/cert.pem /var/run/postgresql
 exec docker-entrypoint.sh postgres -c ssl=on -c listen_addresses='*' \
@@ -28,7 +28,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="module")
 def network(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give a network on which PostgreSQL is `database`, as its certificate says, and `another`."""
+    """Give a network on which PostgreSQL is `database`, as in its certificate, and `another`."""
     folder, name = tmp_path_factory.mktemp("certificates"), unique("test")
     certificate = authority.issue_cert("database")
     certificate.private_key_pem.write_to_path(folder / "key.pem")
@@ -57,7 +57,7 @@ class Seen(NamedTuple):
 
 @pytest.fixture
 def ask(image: str, network: str, tmp_path: Path) -> Callable[[str, trustme.CA], Seen]:
-    """Run the service on the database of that name, believing that authority, and ask whether it is ready."""
+    """Run the service with the database of that name and trust in that authority, and check readiness."""
 
     def ask(host: str, trusted: trustme.CA) -> Seen:
         address = free_address()

@@ -1,4 +1,4 @@
-"""The image: how it is built, what is in it, and what is not."""
+"""The image: its build, its content, and what must not be in it."""
 
 import os
 import re
@@ -45,7 +45,7 @@ def test_it_builds_right_after_generation(
 
 
 def lock(service: Path, machine: dict[str, str]) -> None:
-    """Lock as the hook does, by a Python that is here: the one that the service asks for may not be."""
+    """Lock as the hook does, by a Python of this machine, which may not have the one of the service."""
     run("uv", "lock", "--python", sys.executable, cwd=service, environment=machine)
 
 
@@ -80,12 +80,12 @@ def test_a_change_of_the_code_is_built_in_seconds(
         docker("image", "rm", "--force", name)
 
 
-def test_the_linters_have_nothing_to_say(packed: Path) -> None:
+def test_the_linters_find_nothing(packed: Path) -> None:
     assert execute("hadolint", "Dockerfile", cwd=packed) == ""
     assert "no warnings found" in docker("build", "--check", ".", cwd=packed)
 
 
-def test_it_says_what_it_is(baker: Baker, packed: Path, tmp_path: Path) -> None:
+def test_its_labels(baker: Baker, packed: Path, tmp_path: Path) -> None:
     service = copied(packed, tmp_path)
     committed(baker, service)
     name = unique("test")
@@ -128,7 +128,7 @@ def test_nobody_can_write_to_it_or_gain_rights(image: str) -> None:
     with container(image) as name:
         status = docker("exec", name, "cat", "/proc/1/status")
         command = docker("exec", name, "cat", "/proc/1/cmdline").split("\0")
-    find = "find /service /usr /etc -writable ! -type l 2>/dev/null || true"  # Some it may not even read.
+    find = "find /service /usr /etc -writable ! -type l 2>/dev/null || true"  # It may not read some folders.
     writable = docker("run", "--rm", image, "sh", "-c", find)
 
     found = dict(re.findall(r"^(\w+):\t(.*)$", status, re.MULTILINE))

@@ -1,6 +1,7 @@
 """The overlays of compose: HTTPS, reloading code, three replicas behind a proxy."""
 
 import asyncio
+import os
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 
 from tests.containers.engine import Project, copied, docker, eventually, execute
 from tests.server.load import Load
-from tests.services import call
+from tests.services import call, run
 
 pytestmark = [
     pytest.mark.container,
@@ -26,12 +27,12 @@ CLIENT = ("/authority/client.crt", "/authority/client.key")
 def test_the_code_of_the_folder_is_served_as_it_changes(packed: Path, tmp_path: Path) -> None:
     service = copied(packed, tmp_path)
     changed = service / "src/app/orders/errors.py"
-    project = Project(service, ("compose.dev.yaml",))
+    project = Project(service, ("dev",))
     with project.running():
         url = f"http://{project.address}/v1/orders/00000000-0000-7000-8000-000000000000"
         assert says(url, "There is no such order")
-        changed.write_text(changed.read_text().replace("There is no such", "There never was this"))
-        eventually(lambda: says(url, "There never was this order"), "for the new code")
+        changed.write_text(changed.read_text().replace("There is no such", "There never was such an"))
+        eventually(lambda: says(url, "There never was such an order"), "for the new code")
 
 
 def says(url: str, text: str) -> bool:
@@ -44,7 +45,7 @@ def says(url: str, text: str) -> bool:
 @pytest.fixture(scope="module")
 def secure(packed: Path, image: str) -> Iterator[Project]:
     assert image
-    project = Project(packed, ("compose.tls.yaml",), {"CLIENT_CERTS": "required"})
+    project = Project(packed, ("tls",), {"CLIENT_CERTS": "required"})
     with project.running():
         yield project
 
@@ -82,10 +83,28 @@ def test_another_up_keeps_the_certificates(secure: Project) -> None:
     assert secure.compose("exec", "app", *files) == before
 
 
+def test_make_up_adds_overlays_and_make_down_keeps_their_volumes(
+    packed: Path, tmp_path: Path, machine: dict[str, str]
+) -> None:
+    service = copied(packed, tmp_path)
+    project = Project(service, ("tls",), {"IMAGE": f"{packed.name}:local"})
+    environment = machine | project.variables | {name: os.environ[name] for name in ("PATH", "HOME")}
+    run("uv", "lock", "--quiet", cwd=service, environment=machine)
+    try:
+        run("make", "up", "with=tls", cwd=service, environment=environment)
+        trusting(project, tmp_path)
+        assert curl(project, "--cacert", tmp_path / "ca.crt") == "200"
+        run("make", "down", cwd=service, environment=environment)
+        assert project.containers() == []
+        assert f"{project.name}_authority" in docker("volume", "ls", "--quiet").split()
+    finally:
+        project.compose("down", "--volumes", "--timeout=5")
+
+
 @pytest.fixture(scope="module")
 def scaled(packed: Path, image: str) -> Iterator[Project]:
     assert image
-    project = Project(packed, ("compose.tls.yaml", "compose.scale.yaml"))
+    project = Project(packed, ("tls", "scale"))
     with project.running():
         yield project
 
@@ -101,12 +120,12 @@ async def test_a_replica_that_dies_costs_no_request(scaled: Project, tmp_path: P
     assert load.failures == {}
 
 
-def test_a_stop_leaves_no_volume_without_a_name(scaled: Project) -> None:
+def test_scale_has_no_anonymous_volume(scaled: Project) -> None:
     assert scaled.anonymous_volumes() == []
 
 
 def test_a_replica_that_hangs_costs_a_second(scaled: Project, tmp_path: Path) -> None:
-    """What may not be sent twice goes to another replica too, as long as none has read it."""
+    """A POST goes to another replica too if the first has not read it."""
     trusting(scaled, tmp_path)
     url = f"https://localhost:{scaled.port}/v1/orders"
     secure = ("curl", "--silent", "--max-time", "3", "--cacert", tmp_path / "ca.crt", url)

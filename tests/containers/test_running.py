@@ -1,4 +1,4 @@
-"""The image at work: it stops without cutting a request, and its health check tells life from death."""
+"""The running image: it stops without cutting a request, and its health check finds a frozen worker."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from tests.services import call, free_address
 
 pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(400)]
 
-# The check of the image, only sooner.
+# The health check of the image, with shorter intervals.
 QUICK = ("--health-interval=1s", "--health-retries=2", "--health-start-period=1s")
 FREEZE = """
 import os, signal
@@ -26,7 +26,7 @@ for pid in map(int, filter(str.isdigit, os.listdir('/proc'))):
 
 @contextmanager
 def served(image: str, service: Path, *options: str) -> Iterator[tuple[str, str]]:
-    """Serve the slow application of the chassis's own tests, with all that the image is otherwise."""
+    """Serve the slow application of the chassis's own tests from the image."""
     address = free_address()
     tests = f"--volume={service / 'chassis/tests'}:/service/tests:ro"
     example = "--env=PYTHONPATH=/service/lib:/service/tests/example/src"
@@ -52,7 +52,7 @@ def health(name: str) -> str:
 def test_a_stop_lets_a_request_finish(image: str, packed: Path) -> None:
     with served(image, packed) as (name, url):
         found: list[int] = []
-        # Longer than the drain and the last second: it is still at work when the listener is closed.
+        # Longer than drain and lame duck: the request is still active when the listener is closed.
         request = threading.Thread(target=lambda: found.append(call("GET", f"{url}/slow?seconds=8").status))
         request.start()
         time.sleep(0.5)

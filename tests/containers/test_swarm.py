@@ -34,7 +34,7 @@ class Stack:
             "deploy",
             "--detach=true",
             "--resolve-image=never",
-            "--compose-file=compose.swarm.yaml",
+            "--compose-file=deploy/compose/swarm.yaml",
         )
         docker(*command, self.name, cwd=self.folder, env=environment)
 
@@ -61,7 +61,7 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def swarm() -> Iterator[str]:
-    """Give the node of a swarm, and leave it if it was made here."""
+    """Give the node of a swarm; a swarm that this made ends with the tests."""
     is_new = docker("info", "--format={{.Swarm.LocalNodeState}}").strip() == "inactive"
     if is_new:
         docker("swarm", "init", "--advertise-addr=127.0.0.1")
@@ -134,9 +134,9 @@ async def test_a_rolling_update_loses_no_request(stack: Stack, another: str, mea
 def test_it_is_as_hardened_as_swarm_allows(stack: Stack) -> None:
     for service in ("app", "proxy", "database"):
         template = "{{json .Spec.TaskTemplate.ContainerSpec}} {{json .Spec.TaskTemplate.Resources}}"
-        told = docker("service", "inspect", "--format", template, f"{stack.name}_{service}")
-        assert '"ReadOnly":true' in told
-        assert '"CapabilityDrop":["ALL"]' in told
-        assert '"MemoryBytes"' in told
-        assert '"Pids"' in told
+        spec = docker("service", "inspect", "--format", template, f"{stack.name}_{service}")
+        assert '"ReadOnly":true' in spec
+        assert '"CapabilityDrop":["ALL"]' in spec
+        assert '"MemoryBytes"' in spec
+        assert '"Pids"' in spec
     assert stack.tell("{{.Spec.TaskTemplate.ContainerSpec.StopGracePeriod}}") == "30s"

@@ -18,7 +18,7 @@ def deployed(baker: Baker, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def rendered(deployed: Path) -> Rendered:
-    """Give all that is applied, by the name of the overlay; its migrations as `staging/migrate`."""
+    """Give all manifests by the name of the overlay; its migrations are `staging/migrate`."""
     names = [name for overlay in OVERLAYS for name in (overlay, f"{overlay}/migrate")]
     return {name: render(deployed / DEPLOY / "overlays" / name) for name in names}
 

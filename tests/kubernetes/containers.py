@@ -1,4 +1,4 @@
-"""What the kubelet makes of a pod, made of an engine's flags and folders."""
+"""A pod as the kubelet would run it, translated to flags and folders of an engine."""
 
 import os
 import socket
@@ -73,7 +73,7 @@ class SecretVolume:
 
 
 def ask(port: int, path: str, context: ssl.SSLContext, name: str) -> tuple[int, str, str]:
-    """GET as the gateway does: the status, the body, and who the certificate says it is."""
+    """GET as the gateway does: the status, the body, and the name in the certificate."""
     request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
     with (
         socket.create_connection(("127.0.0.1", port), timeout=5) as connection,

@@ -1,4 +1,4 @@
-"""What kubectl would apply, as Python has it."""
+"""The manifests that kubectl would apply, as Python objects."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The image, run with exactly what the manifests say: user, limits, volumes, settings, secrets."""
+"""The image, run with the user, limits, volumes, settings and secrets of the manifests."""
 
 import ssl
 import subprocess
@@ -21,7 +21,7 @@ from tests.measurements import Measure
 pytestmark = [pytest.mark.container, pytest.mark.heavy, pytest.mark.timeout(600)]
 
 NAME = f"kubernetes-test-{uuid4().hex[:8]}"
-# What the pod's own processes have, whatever the engine was asked for.
+# The properties of the pod's own processes, whatever the engine got as flags.
 INSIDE = """
 import os, pathlib
 from app.settings import Settings
@@ -132,7 +132,7 @@ def node(network: str, rendered: Rendered, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def migrated(node: Node, image: str) -> str:
-    """Run the Job, and hand back what it said."""
+    """Run the Job, and return its output."""
     command = ["docker", "run", "--rm", *node.flags("production/migrate"), image]
     command += container(node.rendered["production/migrate"])["args"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -175,7 +175,7 @@ def test_a_renewed_certificate_is_served_without_a_restart(running: Pod) -> None
     assert docker("logs", running.name).count("new certificate in use") == 1
 
 
-def test_a_pod_serves_while_it_leaves_and_is_gone_before_its_grace_period(
+def test_a_pod_serves_while_it_drains_and_ends_before_its_grace_period(
     running: Pod, node: Node, measure: Measure
 ) -> None:
     wait_until(lambda: running.status("/livez") == 200, within=60)

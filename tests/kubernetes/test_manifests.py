@@ -1,4 +1,4 @@
-"""The manifests build and fit the schemas of Kubernetes, whatever the slug and whatever is left out."""
+"""The manifests build and fit the schemas of Kubernetes, for any slug and with any component left out."""
 
 import copy
 import re
@@ -23,7 +23,7 @@ from tests.kubernetes.manifests import (
 )
 
 OLDEST, *_, NEWEST = utils.all_versions()
-# These are not Kubernetes' own, and have no schema there: their fields, as their documentation has them.
+# These kinds are not part of Kubernetes and have no schema there. Their documentation lists the fields.
 OTHERS = {
     "HTTPRoute": {
         "spec.parentRefs.name",
@@ -85,7 +85,7 @@ def test_each_overlay_is_of_the_oldest_and_the_newest_schema(applied: list[Manif
     validate(applied)
 
 
-def test_the_schemas_find_a_field_that_there_is_not(overlay: list[Manifest]) -> None:
+def test_the_schemas_find_an_unknown_field(overlay: list[Manifest]) -> None:
     for kind in ("Deployment", "HTTPRoute"):
         wrong = copy.deepcopy(only(overlay, kind))
         wrong["spec"]["templates"] = {}

@@ -1,4 +1,4 @@
-"""What must hold of the manifests for pods to be safe, and to come and go without a lost request."""
+"""The manifests make pods restricted, and start and stop them without a lost request."""
 
 import copy
 from collections.abc import Callable
@@ -24,7 +24,7 @@ FOR_US = 97  # Of PostgreSQL's 100 connections by default, three are kept for su
 
 
 def unrestricted(spec: Manifest) -> list[str]:
-    """What the Pod Security Standard `restricted` forbids, and what more we want of a pod."""
+    """The violations of the Pod Security Standard `restricted`, and of our own rules."""
     whole = spec.get("securityContext", {})
     wanted = {
         "runAsNonRoot": whole.get("runAsNonRoot") is True,
@@ -115,7 +115,7 @@ def test_an_update_takes_no_pod_away_before_another_is_ready(overlay: list[Manif
     assert only(overlay, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
 
 
-def test_a_pod_leaves_by_the_servers_own_drain(overlay: list[Manifest]) -> None:
+def test_a_pod_shuts_down_by_the_servers_own_drain(overlay: list[Manifest]) -> None:
     assert "lifecycle" not in container(overlay)
     assert float(environment(overlay)["APP_SERVER__DRAIN"]) >= 10
     # The server checks at the start that all its times fit into this one.

@@ -1,4 +1,4 @@
-"""What stands in two places is the same: names, paths, files, and what the service makes of its settings."""
+"""Names, paths and numbers that are in two places are the same, and the service accepts its settings."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from tests.kubernetes.conftest import Rendered
 from tests.kubernetes.manifests import OVERLAYS, PASSWORD, Manifest, container, environment, number, only, pod
 from tests.services import run
 
-# Says what the service makes of the variables it is given.
+# Prints the settings that the service reads from its variables.
 ASKING = """
 import json
 from app.main import create_app

@@ -23,7 +23,7 @@ OWNER = "owner"
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run of act did: how each job and each step ended, and all that was said."""
+    """What a run of act did: the result of each job and each step, and the output."""
 
     log: list[dict[str, Any]]
 
@@ -34,7 +34,7 @@ class Ran:
 
     @property
     def steps(self) -> dict[str, str]:
-        """Give the result of each step by what it runs or uses. A step that was left out is not here."""
+        """Give the result of each step by what it runs or uses. Skipped steps are missing."""
         main = (line for line in self.log if line.get("stage") == "Main" and len(line["stepID"]) == 1)
         return {line["step"].partition("@")[0]: line["stepResult"] for line in main if "stepResult" in line}
 
@@ -72,7 +72,7 @@ class Act:
 
     @property
     def commands(self) -> list[str]:
-        """Give what the stand-ins of programs were told."""
+        """Give the commands that the stand-ins of programs got."""
         return (self.folder / "commands").read_text().splitlines()
 
     def run(self, workflow: str, *arguments: str, event: str = "push", ref: str = "refs/heads/main") -> Ran:
@@ -107,7 +107,7 @@ class Act:
         yield "--secret=GITHUB_TOKEN=a-token"
         yield from (f"--local-repository={each}" for each in stand_ins(self.origin))
         given = {"ORIGIN": f"file://{self.origin}", "RECORD": str(self.folder)}
-        # act leaves it out.
+        # act does not set it.
         given["GITHUB_WORKFLOW_REF"] = f"{OWNER}/{self.origin.name}/.github/workflows/{workflow}@{ref}"
         for name, value in (self.machine | given | self.variables).items():
             yield f"--env={name}={value}"

@@ -62,7 +62,7 @@ def test_check_on_a_postgresql_beside_it(service: Act, major: str) -> None:
         after = sessions(container)
 
     assert ran.jobs == {f"postgres {major}": "success"}
-    assert after > before + 3  # More than a look at its health makes.
+    assert after > before + 3  # More than its health checks open.
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def test_the_weekly_updates_are_proposed(released: Act) -> None:
     assert ran.jobs == {"images": "success", "template": "success"}
     assert (
         "make update" not in ran.steps
-    )  # The service does not know its template; tests/test_updates.py runs it.
+    )  # The service is not linked to its template; tests/test_updates.py runs it.
     assert "Nothing has changed" in ran.said
     show = ("git", "show", "update/images:Dockerfile")
     assert "-slim@sha256:" in run(*show, cwd=released.origin, environment=released.machine)

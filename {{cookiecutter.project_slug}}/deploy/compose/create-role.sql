@@ -1,4 +1,4 @@
--- The service's own role, which owns its database and is no superuser.
+-- The service's role owns its database and is not a superuser.
 \set password `cat /run/secrets/service_password`
 CREATE ROLE service LOGIN PASSWORD :'password';
 CREATE DATABASE service OWNER service;

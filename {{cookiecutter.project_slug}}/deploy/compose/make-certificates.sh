@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make a development CA once, and sign certificates that are missing or end within a month: each `up` looks, and the
-# service reads new ones by itself. As root, which without its other capabilities may give files away and no more.
+# Make a development CA once. Each `up` signs certificates that are missing or expire within a month, and the service
+# reloads them. This runs as root with one capability, CHOWN, which gives each file to its user.
 set -eu
 umask 077
 cd /tmp
@@ -12,7 +12,7 @@ quietly() {
     "$@" 2>messages || { cat messages >&2; exit 1; }
 }
 
-# put FILE DESTINATION MODE USER: whole, or not at all.
+# put FILE DESTINATION MODE USER: replaces the destination in one step.
 put() {
     rm -f "$2.new"
     cp "$1" "$2.new"
@@ -35,11 +35,11 @@ make_ca() {
     put certificate /authority/ca.crt 444 "$root"
 }
 
-# sign FILE NAME USER EXTENSION...: FILE.crt, and FILE.key that USER alone can read.
+# sign FILE NAME USER EXTENSION...: makes FILE.crt, and FILE.key that only USER can read.
 sign() {
     file=$1 name=$2 user=$3
     shift 3
-    # One that an older CA has signed is as good as none.
+    # A certificate of an older CA is replaced too.
     if openssl verify -CAfile /authority/ca.crt "$file.crt" >/dev/null 2>&1 &&
         openssl x509 -checkend "$month" -noout -in "$file.crt" >/dev/null; then return; fi
     printf '%s\n' 'basicConstraints = critical, CA:false' 'keyUsage = critical, digitalSignature' \

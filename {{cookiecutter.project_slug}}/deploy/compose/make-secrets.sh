@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make the passwords of the database, once: PostgreSQL keeps those of its first start. As root, which without its other
-# capabilities may give files away and no more; each file can be read by the one user that it is for.
+# Make the passwords of the database once, because PostgreSQL keeps those of its first start. This runs as root with
+# one capability, CHOWN, which gives each file to the only user that can read it.
 set -eu
 umask 377
 service=10001 postgres=999
@@ -9,14 +9,14 @@ password() {
     head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'
 }
 
-# put CONTENT FILE USER: under its name only once it is whole.
+# put CONTENT FILE USER: writes the file in one step.
 put() {
     printf %s "$1" >"$2.new"
     chown "$3:$3" "$2.new"
     mv "$2.new" "$2"
 }
 
-# The last one made: where it is, all are.
+# This file is made last: if it exists, all do.
 [ ! -e /service-secrets/app_database__password ] || exit 0
 rm -f /database-secrets/*.new /service-secrets/*.new
 shared=$(password)

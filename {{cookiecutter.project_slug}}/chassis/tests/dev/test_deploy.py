@@ -106,6 +106,7 @@ def test_manifests_without_the_image_are_a_mistake(cluster: Programs) -> None:
 @pytest.fixture
 def swarm_of(programs: Programs, tmp_path: Path) -> Callable[[str], Programs]:
     def make(running: str) -> Programs:
+        (tmp_path / swarm.FILE).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / swarm.FILE).touch()
         said = json.dumps([{"Spec": {"TaskTemplate": {"ContainerSpec": {"Image": running}}}}])
         programs.add("docker", {"inspect": (0, said), "stack": (0, ""), "rollback": (0, "")})
@@ -114,7 +115,7 @@ def swarm_of(programs: Programs, tmp_path: Path) -> Callable[[str], Programs]:
     return make
 
 
-STACK = "docker stack deploy --detach=false --with-registry-auth --compose-file=compose.swarm.yaml orders"
+STACK = "docker stack deploy --detach=false --with-registry-auth --compose-file=deploy/compose/swarm.yaml orders"
 MIGRATES = "MIGRATION=alembic upgrade head"
 ROLLBACK = "docker service rollback --detach=false orders_app"
 

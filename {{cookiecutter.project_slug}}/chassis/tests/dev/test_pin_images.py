@@ -42,6 +42,16 @@ def test_each_tag_alone_gets_its_digest_once(tmp_path: Path, digest: str) -> Non
         assert (tmp_path / "compose.yaml").read_text() == COMPOSE.replace("postgres:18", f"postgres:18{digest}")
 
 
+def test_the_overlays_get_the_digest_of_now(tmp_path: Path, digest: str) -> None:
+    """Dependabot updates files whose names contain `compose`, and no others."""
+    overlay = tmp_path / "deploy/compose/tls.yaml"
+    overlay.parent.mkdir(parents=True)
+    for before in ("postgres:18", "postgres:18@sha256:0"):
+        overlay.write_text(COMPOSE.replace("postgres:18", before))
+        main(tmp_path)
+        assert overlay.read_text() == COMPOSE.replace("postgres:18", f"postgres:18{digest}")
+
+
 def test_a_registry_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Programs(tmp_path, monkeypatch).add("docker", {"inspect": (1, "")})
     (tmp_path / "Dockerfile").write_text("FROM a:1\n")

@@ -1,6 +1,7 @@
 """`make pin-images`: gives each image that a Dockerfile or compose file names by a tag alone the digest it has now.
 
-A tag can be moved to another image, a digest cannot. Dependabot moves both on.
+A tag can be moved to another image, a digest cannot. Dependabot updates both, but it does not see the files of
+`deploy/compose`, because their names do not contain `compose`. There each run renews the digest.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from chassis.dev.terminal import complain
 
 # `FROM name:tag` and `image: name:tag`, with neither a digest nor a variable.
 _IMAGE = re.compile(r"^(FROM +|COPY +--from=| +image: +)([a-z0-9][a-z0-9./_:-]*:[\w.-]+)(?= |$)", re.MULTILINE)
+_DIGEST = re.compile(r"@sha256:[0-9a-f]+")
 
 
 def digest(image: str) -> str:
@@ -27,15 +29,17 @@ def digest(image: str) -> str:
 
 def pin(path: Path) -> None:
     text = path.read_text()
-    pinned = _IMAGE.sub(lambda found: f"{found[0]}@{digest(found[2])}", text)
+    to_pin = _DIGEST.sub("", text) if path.parent.name == "compose" else text
+    pinned = _IMAGE.sub(lambda found: f"{found[0]}@{digest(found[2])}", to_pin)
     if pinned != text:
         path.write_text(pinned)
         complain(f"{path.name}: images pinned")
 
 
 def main(folder: Path = PROJECT) -> None:
-    for path in sorted((*folder.glob("Dockerfile*"), *folder.glob("compose*.yaml"))):
-        pin(path)
+    for pattern in ("Dockerfile*", "compose*.yaml", "deploy/compose/*.yaml"):
+        for path in sorted(folder.glob(pattern)):
+            pin(path)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Deploy to the Docker Swarm that DOCKER_HOST names, from `compose.swarm.yaml`."""
+"""Deploy to the Docker Swarm that DOCKER_HOST names, from `deploy/compose/swarm.yaml`."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
 from chassis.dev.terminal import say
 
-FILE = "compose.swarm.yaml"
+FILE = "deploy/compose/swarm.yaml"
 
 
 def docker(*arguments: str, **variables: str) -> int:
