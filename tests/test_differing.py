@@ -45,16 +45,19 @@ def make(service: Path, machine: dict[str, str]) -> Make:
 def add_settings(service: Path) -> None:
     """Add the group of docs/settings.md, one of whose settings is mandatory, where the page says."""
     page = (service / "docs/settings.md").read_text().partition("## Add a group")[2]
-    group, field, state, given, dependency = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    group, dependency = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     [example] = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     imports, _, definition = group.partition("\n\n\n")
+    field, given = "mail: MailSettings", "mail=settings.mail"
+    assert page.count(f"`{field}`") == 2
+    assert f"`{given}`" in page
     settings, lifespan = service / "src/app/settings.py", service / "src/app/lifespan.py"
     replace(settings, "from typing import", f"{imports}\nfrom typing import")
     replace(settings, "class Settings(", f"{definition}\n\nclass Settings(")
-    replace(settings, "    database: DatabaseSettings\n", f"{field}    database: DatabaseSettings\n")
+    replace(settings, "    database: DatabaseSettings\n", f"    {field}\n    database: DatabaseSettings\n")
     replace(lifespan, "from app.settings import Settings", "from app.settings import MailSettings, Settings")
-    replace(lifespan, "    drain: Drain\n", f"    drain: Drain\n{state}")
-    replace(lifespan, "drain=Drain(),\n", f"drain=Drain(),\n{given}")
+    replace(lifespan, "    drain: Drain\n", f"    drain: Drain\n    {field}\n")
+    replace(lifespan, "drain=Drain(),\n", f"drain=Drain(),\n                {given},\n")
     (service / "src/app/mail.py").write_text(dependency)
     (service / "tests/test_mail.py").write_text(MAIL)
     with (service / ".env.example").open("a") as file:
