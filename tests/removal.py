@@ -1,4 +1,4 @@
-"""The examples of a service, removed as its README says."""
+"""The examples of a service, removed as docs/add-a-feature.md says."""
 
 import re
 import shlex
@@ -10,8 +10,8 @@ ORDERS = re.compile(r"\b(orders|amounts)\b")
 
 
 def said(service: Path) -> list[str]:
-    """Find the two blocks of commands in the README's section on it."""
-    section = (service / "README.md").read_text().partition("## Remove the examples")[2]
+    """Find the two blocks of commands in the section on it."""
+    section = (service / "docs/add-a-feature.md").read_text().partition("## Remove the examples")[2]
     section = section.partition("\n## ")[0]
     blocks = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     assert len(blocks) == 2

@@ -33,7 +33,8 @@ def test_the_code_and_the_tests_of_a_fresh_service_are_few_lines(baked: Path) ->
 
 
 def test_a_newcomer_opens_three_files_to_add_an_endpoint(baked: Path) -> None:
-    section = (baked / "README.md").read_text().partition("## Add an endpoint")[2].partition("\n## ")[0]
+    page = (baked / "docs/add-a-feature.md").read_text()
+    section = page.partition("## Add an endpoint")[2].partition("\n## ")[0]
     named = set(re.findall(r"`((?:src|tests)/[\w/]+\.py)`", section))
     assert 0 < len(named) <= 3
 

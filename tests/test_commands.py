@@ -120,7 +120,7 @@ def test_an_endpoint_and_a_feature_are_added_as_the_documents_say(
     assert len(list((service / "migrations/versions").glob("*_customers.py"))) == 1
 
 
-BY_HAND = {"README.md": "Add an endpoint", "docs/resources.md": "By hand"}
+BY_HAND = {"docs/add-a-feature.md": "Add an endpoint", "docs/resources.md": "By hand"}
 FILE = re.compile(r"`((?:src|tests)/[\w/]+\.py)`(?:(?!`src).)*?```python\n(.*?)```", re.DOTALL)
 TEST = """from httpx2 import AsyncClient
 

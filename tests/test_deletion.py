@@ -1,4 +1,4 @@
-"""The examples of a service can be removed as its README says, and all checks stay green."""
+"""The examples of a service can be removed as docs/add-a-feature.md says, and all checks stay green."""
 
 from pathlib import Path
 

@@ -42,23 +42,41 @@ def make(service: Path, machine: dict[str, str]) -> Make:
     return runs
 
 
-def add_mandatory_setting(service: Path) -> None:
-    """Add the field, and its example to the list that has each setting."""
-    replace(
-        service / "src/app/settings.py",
-        "    database: DatabaseSettings\n",
-        '    payments_key: SecretStr\n    """What the payments API knows us by."""\n\n'
-        "    database: DatabaseSettings\n",
-    )
-    replace(
-        service / "src/app/settings.py",
-        "from pydantic import Field,",
-        "from pydantic import SecretStr, Field,",
-    )
-    with (service / ".env.example").open("a") as example:
-        example.write("\n# What the payments API knows us by.\n# APP_PAYMENTS_KEY=example\n")
+def add_settings(service: Path) -> None:
+    """Add the group of docs/settings.md, one of whose settings is mandatory, where the page says."""
+    page = (service / "docs/settings.md").read_text().partition("## Add a group")[2]
+    group, dependency = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    [example] = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    imports, _, definition = group.partition("\n\n\n")
+    field, given = "mail: MailSettings", "mail=settings.mail"
+    assert page.count(f"`{field}`") == 2
+    assert f"`{given}`" in page
+    settings, lifespan = service / "src/app/settings.py", service / "src/app/lifespan.py"
+    replace(settings, "from typing import", f"{imports}\nfrom typing import")
+    replace(settings, "class Settings(", f"{definition}\n\nclass Settings(")
+    replace(settings, "    database: DatabaseSettings\n", f"    {field}\n    database: DatabaseSettings\n")
+    replace(lifespan, "from app.settings import Settings", "from app.settings import MailSettings, Settings")
+    replace(lifespan, "    drain: Drain\n", f"    drain: Drain\n    {field}\n")
+    replace(lifespan, "drain=Drain(),\n", f"drain=Drain(),\n                {given},\n")
+    (service / "src/app/mail.py").write_text(dependency)
+    (service / "tests/test_mail.py").write_text(MAIL)
+    with (service / ".env.example").open("a") as file:
+        file.write(f"\n{example}")
 
 
+MAIL = """from fastapi import FastAPI
+from httpx2 import AsyncClient
+
+from app.mail import CurrentMail
+
+
+async def test_a_route_takes_its_settings(app: FastAPI, client: AsyncClient) -> None:
+    @app.get("/mail")
+    async def sender(mail: CurrentMail) -> str:
+        return mail.sender
+
+    assert (await client.get("/mail")).json() == "shop@example.com"
+"""
 MIDDLEWARE = '''
 
 class RegionMiddleware:
@@ -99,8 +117,8 @@ def move_routes(service: Path, prefix: str) -> None:
         path.write_text(path.read_text().replace('"/v1/orders', f'"{prefix}/orders'))
 
 
-def test_a_mandatory_setting_a_middleware_and_another_prefix(service: Path, make: Make) -> None:
-    add_mandatory_setting(service)
+def test_a_group_of_settings_a_middleware_and_another_prefix(service: Path, make: Make) -> None:
+    add_settings(service)
     add_middleware(service)
     move_routes(service, "/api/shop")
     make("format")
@@ -120,8 +138,8 @@ def test_a_mandatory_setting_a_middleware_and_another_prefix(service: Path, make
     make("migration", "name=notes")
     assert list((service / "migrations/versions").glob("*_notes.py"))
     make("migrate")
-    assert "configuration: APP_PAYMENTS_KEY: is missing\n" in make("serve", code=2)
-    assert "configuration: APP_PAYMENTS_KEY: is missing\n" in make("dev", code=2)
+    assert "configuration: APP_MAIL__PASSWORD: is missing\n" in make("serve", code=2)
+    assert "configuration: APP_MAIL__PASSWORD: is missing\n" in make("dev", code=2)
 
 
 SHAPE = '''

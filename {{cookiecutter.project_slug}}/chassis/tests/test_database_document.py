@@ -54,6 +54,8 @@ async def test_routes(client: AsyncClient, customers: Any) -> None:
     assert (await client.get("/v1/example_customers?country=FR&country=DE")).json() == [added[0]]
     assert (await client.get("/v1/example_customers", params={"country": "FR"})).json() == []
     assert (await client.get("/v1/example_customers", params={"before": added[0]["id"]})).json() == []
+    assert (await client.post("/v1/example_customers/import", json=["Bob", "Eve"])).status_code == 204
+    assert [each["name"] for each in (await client.get("/v1/example_customers")).json()] == ["Eve", "Bob", "Ada"]
     assert customers.router.prefix == "/v1/example_customers"
 
 
