@@ -46,7 +46,7 @@ REORDERING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
 
 
-class RefusedAnswers(SystemExit, FailedHookException):
+class AnswerError(SystemExit, FailedHookException):
     """One line each and exit code 1: cookiecutter prints a failed hook so, cruft only what ends Python."""
 
 
@@ -55,7 +55,7 @@ class Answers(Extension):
         super().__init__(environment)
         # `cruft update` makes the old and the new version in one process, and each brings its own extension.
         sys.modules.pop(__name__, None)
-        refuse_old_cookiecutter(version("cookiecutter"))
+        require_cookiecutter(version("cookiecutter"))
         self.asking = False
         self.ours = list(json.loads((HERE / "cookiecutter.json").read_text("utf-8")).values())
         filters = (self.literal, slug, checked, for_hook, quoted, markdown)
@@ -73,11 +73,11 @@ class Answers(Extension):
         return source
 
 
-def refuse_old_cookiecutter(running: str) -> None:
+def require_cookiecutter(running: str) -> None:
     if tuple(map(int, re.findall(r"\d+", running)[:2])) < OLDEST_COOKIECUTTER:
         oldest = ".".join(map(str, OLDEST_COOKIECUTTER))
         message = f"cookiecutter {running} is too old, {oldest} is needed: pip install -U cookiecutter"
-        raise RefusedAnswers(message)
+        raise AnswerError(message)
 
 
 def slug(name: object) -> str:
@@ -98,7 +98,7 @@ def checked(answers: Mapping[str, Any]) -> str:
         refusals["project_slug"] = f"no Latin letter or digit can be made of {shown(str(name))}, so type one"
     if refusals:
         lines = [f"{answer}: {why}; for example: {EXAMPLES[answer]}" for answer, why in refusals.items()]
-        raise RefusedAnswers("\n".join(lines))
+        raise AnswerError("\n".join(lines))
     return ""
 
 

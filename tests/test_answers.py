@@ -8,7 +8,7 @@ from cookiecutter.exceptions import FailedHookException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_extensions import EXAMPLES, LABEL, RefusedAnswers, checked, refuse_old_cookiecutter, slug
+from local_extensions import EXAMPLES, LABEL, AnswerError, checked, require_cookiecutter, slug
 from tests.baking import Baker
 
 TEXTS = ("project_name", "description", "owner")
@@ -119,12 +119,12 @@ def test_a_slug_is_a_label_or_nothing(name: str) -> None:
 
 @given(st.fixed_dictionaries(dict.fromkeys(EXAMPLES, st.text() | st.none() | st.integers() | st.booleans())))
 def test_no_answer_is_a_traceback(answers: dict[str, object]) -> None:
-    with contextlib.suppress(RefusedAnswers):
+    with contextlib.suppress(AnswerError):
         checked(answers)
 
 
 def test_an_old_cookiecutter_is_told_so() -> None:
     with pytest.raises(FailedHookException, match=r"^cookiecutter 2\.1\.1 is too old, 2\.2 is "):
-        refuse_old_cookiecutter("2.1.1")
-    refuse_old_cookiecutter("2.2.0")
-    refuse_old_cookiecutter("10.0.dev1")
+        require_cookiecutter("2.1.1")
+    require_cookiecutter("2.2.0")
+    require_cookiecutter("10.0.dev1")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator import names
-from generator.refusal import Refused
+from generator.errors import CommandError
 from generator.reserved import OF_ITS_CODE
 from tests.baking import Baker, files
 from tests.resources import FIELDS, FIXED, NAMES, ORDERS, parsed
@@ -74,7 +74,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("written", REFUSED)
 def test_what_is_wrong_is_refused_in_a_line_that_says_why(written: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(CommandError) as refused:
         parsed(written)
     assert REFUSED[written] in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -95,7 +95,7 @@ def test_what_is_wrong_is_refused_in_a_line_that_says_why(written: str) -> None:
     ],
 )
 def test_a_name_that_cannot_be_is_refused(name: str, plural: str, why: str) -> None:
-    with pytest.raises(Refused, match=why):
+    with pytest.raises(CommandError, match=why):
         parsed("customer_reference_number_2026:str:unique", name, plural)
 
 
@@ -130,7 +130,7 @@ def test_marks_stand_in_any_order_and_a_question_mark_is_one() -> None:
 def test_anything_else_is_a_resource_or_a_refusal(written: str) -> None:
     try:
         assert parsed(written).fields
-    except Refused as refused:
+    except CommandError as refused:
         assert len(str(refused).splitlines()) == 1  # noqa: PT017 - Both ends are right.
 
 

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools.rendering import Json
-from tools.service import PROJECT, Refused
+from tools.service import PROJECT
 from tools.template import STATE, Template, checked, fetched, questions, typed, write
-from tools.terminal import complain, end_on_signals, say
+from tools.terminal import CommandError, print_status, run_command
 
 _LICENCES = {"MIT": "MIT License", "Apache-2.0": "Apache License", "Proprietary": "All rights reserved"}
 
@@ -57,9 +57,9 @@ def compared(made: Path) -> Iterator[bool]:
 
 def link(url: str, version: str, given: dict[str, str]) -> None:
     if (PROJECT / STATE).exists():
-        raise Refused(f"This service knows its template already; to link it anew: rm {STATE}")
+        raise CommandError(f"This service knows its template already; to link it anew: rm {STATE}")
     if not url or not version:
-        raise Refused(
+        raise CommandError(
             "A link needs both: make link template=<URL> to=<the version that the service was made of>"
         )
     with tempfile.TemporaryDirectory() as name:
@@ -68,30 +68,24 @@ def link(url: str, version: str, given: dict[str, str]) -> None:
         state = template.render(commit, known(template, commit, given), Path(name, "made"))
         same, linked = list(compared(Path(name, "made"))), template.name(commit)
     write(state | {"checkout": version})
-    say(f"Linked to {linked}: {sum(same)} of {len(same)} files are as it made them. Commit {STATE}.")
+    print_status(f"Linked to {linked}: {sum(same)} of {len(same)} files are as it made them. Commit {STATE}.")
 
 
 def known(template: Template, commit: str, given: dict[str, str]) -> Json:
     asked = questions(template, commit)
     found = {name: answer for name, answer in (guessed() | given).items() if answer is not None}
     if missing := [name for name in asked if name not in found]:
-        raise Refused(f"No file here says what {missing[0]} was, so say it: make link … {missing[0]}='…'")
+        raise CommandError(
+            f"No file here says what {missing[0]} was, so say it: make link … {missing[0]}='…'"
+        )
     return checked(found, asked, template.name(commit))
 
 
 def main() -> int:
-    end_on_signals()
     given = typed()
-    try:
-        link(given.pop("template", ""), given.pop("to", ""), given)
-    except Refused as refusal:
-        complain(str(refusal))
-        return 2
-    except KeyboardInterrupt:
-        complain("Stopped: nothing has changed")
-        return 130
+    link(given.pop("template", ""), given.pop("to", ""), given)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

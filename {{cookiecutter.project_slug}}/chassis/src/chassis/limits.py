@@ -45,7 +45,9 @@ _CLOSE = {"Connection": "close"}
 DEADLINE_EXCEEDED = ProblemResponse(HTTPStatus.GATEWAY_TIMEOUT, "deadline-exceeded", "The request took too long")
 BODY_LATE = ProblemResponse(HTTPStatus.REQUEST_TIMEOUT, "request-timeout", "The body took too long", _CLOSE)
 BODY_TOO_LARGE = ProblemResponse(HTTPStatus.CONTENT_TOO_LARGE, "content-too-large", "The body is too large", _CLOSE)
-OVERLOADED = ProblemResponse(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", {"Retry-After": "1"})
+OVERLOADED = ProblemResponse(
+    HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", {"Retry-After": "1"}
+)
 NO_LIFESPAN = ProblemResponse(HTTPStatus.SERVICE_UNAVAILABLE, "no-lifespan", "The server did not start the application")
 
 

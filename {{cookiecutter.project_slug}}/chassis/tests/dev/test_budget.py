@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from chassis.dev import budget
+from chassis.dev.terminal import CommandError
 
 
 @pytest.fixture
@@ -59,6 +60,6 @@ def test_a_pooler_has_a_budget_of_its_own(
 
 def test_a_database_that_cannot_be_reached_is_a_line(settings: pytest.MonkeyPatch) -> None:
     settings.setenv("APP_DATABASE__URL", "postgresql://u:hunter2@127.0.0.1:1/d")
-    with pytest.raises(SystemExit, match=r"cannot be reached: postgresql://u@127\.0\.0\.1:1/d: ") as end:
+    with pytest.raises(CommandError, match=r"cannot be reached: postgresql://u@127\.0\.0\.1:1/d: ") as end:
         budget.main()
     assert "hunter2" not in str(end.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chassis.dev import deploy, kubernetes, smoke, swarm
-from chassis.dev.programs import CommandError
+from chassis.dev.terminal import CommandError
 from tests.dev.programs import Programs
 
 IMAGE = f"ghcr.io/us/orders:1.4.0@sha256:{'a' * 64}"

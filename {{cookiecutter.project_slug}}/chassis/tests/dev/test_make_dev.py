@@ -17,7 +17,7 @@ import pytest
 from chassis.dev.__main__ import watch
 from chassis.dev.postgres import THROWAWAY, running_server
 from chassis.dev.processes import child
-from chassis.dev.programs import CommandError
+from chassis.dev.terminal import CommandError
 from chassis.testing import query
 from tests.dev.waiting import has_ended, wait_until
 

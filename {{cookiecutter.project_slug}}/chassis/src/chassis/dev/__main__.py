@@ -20,9 +20,8 @@ from dotenv import load_dotenv
 
 from chassis.dev.database import is_named, own_database, prepare, shown
 from chassis.dev.processes import child
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT, names
-from chassis.dev.terminal import complain, end_on_signals, say, watch_callers
+from chassis.dev.terminal import CommandError, end_on_signals, print_status, run_command, watch_callers
 
 BIND = "APP_SERVER__BIND"
 STOP = ((SIGTERM, 5.0), (SIGKILL, 3.0))
@@ -38,11 +37,8 @@ def main() -> int:
     try:
         return supervise()
     except KeyboardInterrupt:
-        say("Stopped.")
+        print_status("Stopped.")
         return 0
-    except (CommandError, OSError) as error:
-        complain(f"make dev: {error}")
-        return 1
 
 
 def supervise() -> int:
@@ -51,13 +47,13 @@ def supervise() -> int:
     children = {}
     with ExitStack() as stack:
         if not is_named():
-            say("Starting PostgreSQL")
+            print_status("Starting PostgreSQL")
             server = stack.enter_context(own_database())
             children[f"PostgreSQL (its log: {server.log})"] = server.process
-        say("Applying migrations")
+        print_status("Applying migrations")
         if code := prepare(all_settings=True):
             return code
-        say("Starting uvicorn")
+        print_status("Starting uvicorn")
         children["uvicorn"] = stack.enter_context(child(uvicorn_command(*address), stop=STOP))
         Thread(target=announce, args=address, daemon=True).start()
         return watch(children)
@@ -105,7 +101,7 @@ def announce(host: str, port: int) -> None:
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     docs = [f"  Docs       {base}/docs"] if is_ok(host, port, "/docs") else []
     lines = [f"  API        {base}", *docs, f"  Readiness  {base}/readyz", f"  Database   {shown()}"]
-    say("\n".join(["", "The service runs, and reloads when its code changes. Ctrl-C stops it.", *lines, ""]))
+    print_status("\n".join(["", "The service runs, and reloads when its code changes. Ctrl-C stops it.", *lines, ""]))
 
 
 def is_ok(host: str, port: int, path: str) -> bool:
@@ -120,4 +116,4 @@ def is_ok(host: str, port: int, path: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main, name="make dev", failed=1))

@@ -12,6 +12,7 @@ import asyncpg
 from chassis.database import DatabaseSettings, connections_available
 from chassis.dev.database import without_password
 from chassis.dev.project import settings_of
+from chassis.dev.terminal import CommandError, run_command
 
 
 async def available(settings: DatabaseSettings) -> int:
@@ -20,7 +21,8 @@ async def available(settings: DatabaseSettings) -> int:
     try:
         connection = await asyncpg.connect(url, password=password, timeout=settings.connect_timeout)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        sys.exit(f"The database cannot be reached: {without_password(url)}: {error or type(error).__name__}")
+        reason = str(error) or type(error).__name__
+        raise CommandError(f"The database cannot be reached: {without_password(url)}: {reason}") from error
     try:
         return await connections_available(connection)
     finally:
@@ -44,4 +46,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main, failed=1))

@@ -17,7 +17,7 @@ from pathlib import Path
 from chassis.dev.git import exists, is_nothing
 from chassis.dev.project import PROJECT
 from chassis.dev.schema_changes import Json, Schemas, resolved
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, print_error, run_command
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 ACCEPTED = PROJECT / "docs/api-breaks.txt"
@@ -89,12 +89,8 @@ def content_changes(schemas: Schemas, had: Json, has: Json, where: str) -> Itera
             yield from schemas.changes(content.get("schema", {}), there[kind].get("schema", {}), where)
 
 
-class NoDocument(Exception):
-    """In one line, why there is none."""
-
-
 def document_of(folder: Path, name: str) -> Json:
-    """The document of the code in a folder, in an environment of its own if it is not this one; or NoDocument."""
+    """The document of the code in a folder, in an environment of its own if it is not this one."""
     python = [sys.executable]
     if folder != PROJECT:
         python = [os.environ.get("UV", "uv"), "run", "--quiet", "--no-dev", "python"]
@@ -103,7 +99,7 @@ def document_of(folder: Path, name: str) -> Json:
     done = subprocess.run(command, cwd=folder, env=inherited, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}, and nothing is said"]
-        raise NoDocument(f"The API of {name} cannot be loaded: {said[-1]}")
+        raise CommandError(f"The API of {name} cannot be loaded: {said[-1]}")
     found: Json = json.loads(done.stdout)
     return found
 
@@ -127,18 +123,13 @@ def main() -> int:
         print("There is no version before this one")
         return 0
     if not exists(base):
-        complain(f"There is no {base} to compare with: base=… names another, and `git fetch` brings it")
-        return 2
-    try:
-        documents = document_at(base), document_of(PROJECT, "this version")
-    except NoDocument as error:
-        complain(str(error))
-        return 2
+        raise CommandError(f"There is no version {base} to compare with. Type `git fetch`, or name another: base=…")
+    documents = document_at(base), document_of(PROJECT, "this version")
     breaks = [line for line in changes(*documents) if line not in accepted()]
     for line in breaks:
         print(line)
     if breaks:
-        complain(
+        print_error(
             f"\nThese break clients of {base}. Keep the old beside the new, or add a version (/v2). If a break is "
             "meant, put its line into docs/api-breaks.txt, with the reason after a #."
         )
@@ -146,4 +137,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

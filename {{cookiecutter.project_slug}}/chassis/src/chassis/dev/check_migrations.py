@@ -22,7 +22,7 @@ from alembic.script import Script, ScriptDirectory
 
 from chassis.dev.git import added_since, exists, is_nothing
 from chassis.dev.project import PROJECT
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, run_command
 
 # Matters of taste, and `prefer-robust-stmts`: here every migration is one transaction, and leaves nothing half done.
 NOT_ASKED = (
@@ -85,8 +85,7 @@ def main() -> int:
     if is_nothing(base):
         base = ""
     if base and not exists(base):
-        complain(f"There is no {base} to compare with: `git fetch` brings it")
-        return 2
+        raise CommandError(f"There is no version {base} to compare with. Type `git fetch`, or name another: base=…")
     migrations = list(ScriptDirectory.from_config(Config(toml_file=PROJECT / "pyproject.toml")).walk_revisions())
     if base:
         new = added_since(base, "migrations/versions")
@@ -97,4 +96,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -15,9 +15,8 @@ import tomllib
 from pathlib import Path
 
 from chassis.dev import kubernetes, smoke, swarm
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
-from chassis.dev.terminal import complain, say
+from chassis.dev.terminal import CommandError, print_error, print_status, run_command
 
 SECRETS = "deploy/kubernetes/overlays/{}/environment/secrets.env"
 FILES = {
@@ -56,7 +55,7 @@ def write_files(environment: str) -> None:
 
 def is_wanted(url: str) -> bool:
     if not url:
-        complain("No url=…: what was rolled out is not smoke tested")
+        print_error("No url=…: what was rolled out is not smoke tested")
         return True
     os.environ["url"] = url  # noqa: SIM112 - As it stands after `make smoke`.
     return smoke.main() == 0
@@ -69,20 +68,16 @@ def main() -> int:
     is_kubernetes = (PROJECT / "deploy/kubernetes").is_dir()
     target = kubernetes.Target(name, environment) if is_kubernetes else swarm.Target(name)
     if os.environ.get("migrate") != "no":  # noqa: SIM112 - As it stands after `make`.
-        say(f"Migrating for {image}")
+        print_status(f"Migrating for {image}")
         target.migrate(image)
-    say(f"Rolling out {image}")
+    print_status(f"Rolling out {image}")
     if target.roll_out(image) and is_wanted(url):
-        say(f"Deployed {image}")
+        print_status(f"Deployed {image}")
         return 0
-    complain(f"{image} does not work; rolling back")
+    print_error(f"{image} does not work; rolling back")
     target.roll_back(image)
     return 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except CommandError as error:
-        complain(str(error))
-        sys.exit(2)
+    sys.exit(run_command(main))

@@ -5,9 +5,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, print_error
 
 POLL_SECONDS = 2.0
 # Longer than the Job's activeDeadlineSeconds and the Deployment's progressDeadlineSeconds, which end it with a reason.
@@ -56,7 +55,7 @@ class Target:
         end = time.monotonic() + MIGRATE_SECONDS
         while "Complete" not in (state := self._conditions(job)):
             if "Failed" in state or time.monotonic() > end:
-                complain(kubectl("logs", self.namespace, job, "--tail=50"))
+                print_error(kubectl("logs", self.namespace, job, "--tail=50"))
                 raise CommandError("The migration failed; what ran before runs on")
             time.sleep(POLL_SECONDS)
 

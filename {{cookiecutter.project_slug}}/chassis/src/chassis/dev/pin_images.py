@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from chassis.dev.project import PROJECT
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, print_status, run_command
 
 # `FROM name:tag` and `image: name:tag`, with neither a digest nor a variable.
 _IMAGE = re.compile(r"^(FROM +|COPY +--from=| +image: +)([a-z0-9][a-z0-9./_:-]*:[\w.-]+)(?= |$)", re.MULTILINE)
@@ -21,7 +21,7 @@ def digest(image: str) -> str:
     command = ["docker", "buildx", "imagetools", "inspect", "--raw", image]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
-        sys.exit(f"The digest of {image} cannot be had: {done.stderr.decode().strip()}")
+        raise CommandError(f"The digest of {image} cannot be had: {done.stderr.decode().strip()}")
     return f"sha256:{hashlib.sha256(done.stdout).hexdigest()}"
 
 
@@ -30,13 +30,14 @@ def pin(path: Path) -> None:
     pinned = _IMAGE.sub(lambda found: f"{found[0]}@{digest(found[2])}", text)
     if pinned != text:
         path.write_text(pinned)
-        complain(f"{path.name}: images pinned")
+        print_status(f"{path.name}: images pinned")
 
 
-def main(folder: Path = PROJECT) -> None:
+def main(folder: Path = PROJECT) -> int:
     for path in sorted((*folder.glob("Dockerfile*"), *folder.glob("compose*.yaml"))):
         pin(path)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(main, failed=1))

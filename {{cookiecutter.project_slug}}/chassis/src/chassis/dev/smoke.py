@@ -13,15 +13,11 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, print_error, run_command
 
 SECONDS = 30.0  # A load balancer may take that long to see a new replica.
 TIMEOUT = 10.0
 NOT_THERE = "/there-is-no-such-path"
-
-
-class Failed(Exception):
-    """One line: what was asked, and what came."""
 
 
 class NoRedirect(HTTPRedirectHandler):
@@ -37,13 +33,13 @@ def get(url: str) -> tuple[int, str, bytes]:
         with error:
             return error.code, error.headers.get_content_type(), error.read()
     except (URLError, OSError) as error:
-        raise Failed(f"GET {url}: {getattr(error, 'reason', error)}") from None
+        raise CommandError(f"GET {url}: {getattr(error, 'reason', error)}") from None
 
 
 def expect(url: str, status: int, kind: str) -> bytes:
     got, got_kind, body = get(url)
     if (got, got_kind) != (status, kind):
-        raise Failed(f"GET {url}: {got} {got_kind}, and not {status} {kind}")
+        raise CommandError(f"GET {url}: {got} {got_kind}, and not {status} {kind}")
     return body
 
 
@@ -57,7 +53,7 @@ def check(url: str) -> Iterator[str]:
     for path in plain_paths(url):
         status, kind, _ = get(url + path)
         if status >= 500 or 300 <= status < 400:  # noqa: PLR2004 - Classes of status codes.
-            raise Failed(f"GET {url}{path}: {status} {kind}")
+            raise CommandError(f"GET {url}{path}: {status} {kind}")
         yield f"{path} {status}"
 
 
@@ -71,15 +67,15 @@ def plain_paths(url: str) -> list[str]:
 def main() -> int:
     url = os.environ.get("url", "").rstrip("/")  # noqa: SIM112 - As it stands after `make`.
     if not url.startswith(("http://", "https://")):
-        complain("Smoke test of what? make smoke url=https://orders.example")
+        print_error("Smoke test of what? make smoke url=https://orders.example")
         return 2
     end = time.monotonic() + SECONDS
     while True:
         try:
             print(f"{url} works: {', '.join(check(url))}")
-        except Failed as failed:
+        except CommandError as error:
             if time.monotonic() > end:
-                complain(str(failed))
+                print_error(str(error))
                 return 1
             time.sleep(0.5)
         else:
@@ -87,4 +83,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

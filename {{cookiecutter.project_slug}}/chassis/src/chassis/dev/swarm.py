@@ -5,9 +5,8 @@ import os
 import subprocess
 from dataclasses import dataclass
 
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
-from chassis.dev.terminal import say
+from chassis.dev.terminal import CommandError, print_status
 
 FILE = "compose.swarm.yaml"
 
@@ -46,6 +45,6 @@ class Target:
 
     def roll_back(self, image: str) -> None:
         if self._running() != image:
-            say("Swarm has gone back by itself")
+            print_status("Swarm has gone back by itself")
         elif docker("service", "rollback", "--detach=false", self.service):
             raise CommandError(f"{self.service} could not be rolled back; `docker service ps {self.service}` says more")

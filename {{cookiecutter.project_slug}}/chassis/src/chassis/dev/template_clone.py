@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.dev.project import PROJECT
+from chassis.dev.terminal import CommandError
 
 STATE = ".cruft.json"
 HOW_TO_LINK = "make link template=<its URL> to=<the version it was made of>"
 CLONE_SECONDS = 120
 _HOSTS = {"gh": "https://github.com/{}.git", "gl": "https://gitlab.com/{}.git", "bb": "https://bitbucket.org/{}"}
 _RELEASE = re.compile(r"v\d+\.\d+\.\d+")  # A pre-release (v2.0.0-rc1) is none.
-
-
-class Refused(Exception):
-    """What is wrong and what to type next, in a line; nothing has been changed."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +32,13 @@ def origin() -> Origin:
     """Read which version of which template this service has."""
     path = PROJECT / STATE
     if not path.exists():
-        raise Refused(f"This service does not know its template yet: {HOW_TO_LINK}")
+        raise CommandError(f"This service does not know its template yet: {HOW_TO_LINK}")
     try:
         state = json.loads(path.read_text("utf-8"))
         state["context"]["cookiecutter"].items()
         return Origin(expanded(state["template"]), state["commit"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused(f"{STATE} is damaged ({error!r}): git restore {STATE}") from error
+        raise CommandError(f"{STATE} is damaged ({error!r}): git restore {STATE}") from error
 
 
 def expanded(url: str) -> str:
@@ -61,12 +58,14 @@ def clone(url: str, folder: Path) -> Path:
     try:
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=CLONE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise Refused(f"The template cannot be had from {url}: no answer within {CLONE_SECONDS} s") from error
+        raise CommandError(f"The template cannot be had from {url}: no answer within {CLONE_SECONDS} s") from error
     if done.returncode:
         # Advice of git's may follow; the first such line says what is wrong.
         why = re.search(r"^(?:fatal|error): (.*)", done.stderr, re.MULTILINE)
         because = why[1] if why else "git fails"
-        raise Refused(f"The template cannot be had from {url} ({because}): is there a network, and is {STATE} right?")
+        raise CommandError(
+            f"The template cannot be had from {url} ({because}): is there a network, and is {STATE} right?"
+        )
     return folder
 
 
@@ -77,7 +76,7 @@ def commit_of(repository: Path, version: str) -> str:
         found = git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{each}^{{commit}}")
         if each and not found.returncode:
             return found.stdout.decode().strip()
-    raise Refused("The template has no commit: its URL leads to an empty repository")
+    raise CommandError("The template has no commit: its URL leads to an empty repository")
 
 
 def git(repository: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -111,7 +110,7 @@ def _cached(made_by: Origin) -> Path:
     with tempfile.TemporaryDirectory(dir=own.parent) as unfinished:
         fetched = clone(made_by.url, Path(unfinished) / own.name)
         if not _has(fetched, made_by.commit):
-            raise Refused(f"The template {made_by.url} has no commit {made_by.commit[:12]}; type: make update")
+            raise CommandError(f"The template {made_by.url} has no commit {made_by.commit[:12]}; type: make update")
         shutil.rmtree(own, ignore_errors=True)
         fetched.rename(own)
     return own
