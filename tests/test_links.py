@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.baking import Baker
-from tests.histories import CURRENT, History, replace
+from tests.histories import CURRENT, History
 from tests.services import run, started
 
 ANSWERS = {
@@ -137,9 +137,10 @@ def test_a_service_is_linked_later(
 def assert_an_answer_is_typed(service: Path, machine: dict[str, str], *link: str) -> None:
     """Link a service whose files do not show any more what was answered."""
     (service / ".cruft.json").unlink()
-    replace(service / "README.md", ("Owned by ", "By "))
+    project = service / "pyproject.toml"
+    project.write_text(re.sub(r"(?m)^maintainers = .*\n", "", project.read_text()))
     line = refused(service, machine, *link)
-    assert line == "No file here says what owner was, so say it: make link … owner='…'"
+    assert line == "No file here shows what owner was. Type it: make link … owner='…'"
     run(*link, f"owner={ANSWERS['owner']}", cwd=service, environment=machine)
 
 

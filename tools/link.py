@@ -8,7 +8,6 @@ For a service that was made where its template had no version, from a zip for ex
 asked stands in the service's files; where somebody has changed those, the answer is typed: `owner='Team A'`.
 """
 
-import re
 import sys
 import tempfile
 import tomllib
@@ -24,16 +23,15 @@ _LICENCES = {"MIT": "MIT License", "Apache-2.0": "Apache License", "Proprietary"
 
 
 def guessed() -> Json:
-    """The answers as the files have them, which may be wrong where somebody has changed those."""
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
-    readme, licence = (_text(name) for name in ("README.md", "LICENSE"))
-    name = re.search(r"^# (.+)$", readme, re.MULTILINE)
-    owner = re.search(r"^Owned by (.+)\.$", readme, re.MULTILINE)
+    """Read the answers from the service's files; None where a file has changed and does not show it."""
+    pyproject = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
+    project, licence = pyproject["project"], _text("LICENSE")
+    maintainers = [each["name"] for each in project.get("maintainers", ()) if "name" in each]
     return {
         "project_slug": project["name"],
         "description": project.get("description"),
-        "project_name": _plain(name[1]) if name else None,
-        "owner": _plain(owner[1]) if owner else None,
+        "project_name": pyproject.get("tool", {}).get("chassis", {}).get("title"),
+        "owner": next(iter(maintainers), None),
         "python_version": _text(".python-version").strip() or None,
         "license": next((each for each, words in _LICENCES.items() if words in licence), None),
         "kubernetes": "yes" if (PROJECT / "deploy/kubernetes").exists() else "no",
@@ -42,10 +40,6 @@ def guessed() -> Json:
 
 def _text(name: str) -> str:
     return (PROJECT / name).read_text("utf-8") if (PROJECT / name).exists() else ""
-
-
-def _plain(markdown: str) -> str:
-    return re.sub(r"\\(.)", r"\1", markdown)
 
 
 def compared(made: Path) -> Iterator[bool]:
@@ -75,9 +69,7 @@ def known(template: Template, commit: str, given: dict[str, str]) -> Json:
     asked = questions(template, commit)
     found = {name: answer for name, answer in (guessed() | given).items() if answer is not None}
     if missing := [name for name in asked if name not in found]:
-        raise CommandError(
-            f"No file here says what {missing[0]} was, so say it: make link … {missing[0]}='…'"
-        )
+        raise CommandError(f"No file here shows what {missing[0]} was. Type it: make link … {missing[0]}='…'")
     return checked(found, asked, template.name(commit))
 
 
