@@ -21,7 +21,7 @@ KEPT = (".venv", ".uv", "uv.lock", ".env", ".postgres", ".mypy_cache", ".ruff_ca
 def main() -> None:
     folder, *answers = sys.argv[1:]
     if wrong := [answer for answer in answers if "=" not in answer]:
-        sys.exit(f"An answer is name=value, for example license=MIT: {wrong[0]}")
+        sys.exit(f"{wrong[0]} is not an answer. Type name=value, for example license=MIT")
     with TemporaryDirectory() as scratch:
         template = export(Path(scratch))
         start = perf_counter()

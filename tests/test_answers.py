@@ -79,7 +79,7 @@ def test_all_bad_answers_are_refused_at_once(baker: Baker, tmp_path: Path) -> No
 
 def test_a_name_of_which_no_slug_can_be_made_asks_for_one(baker: Baker, tmp_path: Path) -> None:
     (line,) = refusal(baker, tmp_path / "output", {"project_name": "🧾"})
-    assert line.startswith("project_slug: no Latin letter or digit can be made of '🧾', so type one")
+    assert line.startswith("project_slug: cannot be derived from '🧾', so type one")
 
     service = baker.bake(tmp_path, {"project_name": "🧾", "project_slug": "receipts"})
     assert service.name == "receipts"

@@ -2,7 +2,7 @@
 # requires-python = ">=3.13"
 # dependencies = ["cookiecutter>=2.7"]
 # ///
-"""`make link template=… to=v1.4.0`: says of which template, and which version of it, this service was made.
+"""`make link template=… to=v1.4.0`: record which version of which template made this service.
 
 For a service that was made where its template had no version, from a zip for example. What the template
 asked stands in the service's files; where somebody has changed those, the answer is typed: `owner='Team A'`.
@@ -51,10 +51,12 @@ def compared(made: Path) -> Iterator[bool]:
 
 def link(url: str, version: str, given: dict[str, str]) -> None:
     if (PROJECT / STATE).exists():
-        raise CommandError(f"This service knows its template already; to link it anew: rm {STATE}")
+        raise CommandError(
+            f"This service is linked to its template already. To link it again, first type: rm {STATE}"
+        )
     if not url or not version:
         raise CommandError(
-            "A link needs both: make link template=<URL> to=<the version that the service was made of>"
+            "A link needs both: make link template=<its URL> to=<the version that made this service>"
         )
     with tempfile.TemporaryDirectory() as name:
         template = fetched(url)
@@ -62,7 +64,9 @@ def link(url: str, version: str, given: dict[str, str]) -> None:
         state = template.render(commit, known(template, commit, given), Path(name, "made"))
         same, linked = list(compared(Path(name, "made"))), template.name(commit)
     write(state | {"checkout": version})
-    print_status(f"Linked to {linked}: {sum(same)} of {len(same)} files are as it made them. Commit {STATE}.")
+    print_status(
+        f"Linked to {linked}: {sum(same)} of {len(same)} files are unchanged since then. Commit {STATE}."
+    )
 
 
 def known(template: Template, commit: str, given: dict[str, str]) -> Json:

@@ -53,16 +53,16 @@ def refuse_unless_clean() -> None:
         git("rev-parse", "--verify", "HEAD^{commit}")
     except (CommandError, OSError) as error:
         raise CommandError(
-            "An update is merged by git: git init && git add --all && git commit -m 'First'"
+            "An update needs a git repository. Type: git init && git add --all && git commit -m 'First'"
         ) from error
     if unmerged():
         raise CommandError(
-            "The last update or merge is not finished. `git status` shows its conflicts: git add what is "
-            "settled, and git commit; or take all of it back: git reset --hard"
+            "The last update or merge is not finished. `git status` shows its conflicts. Resolve them, "
+            "git add and git commit; or undo it: git reset --hard"
         )
     if changed := [line[3:] for line in git("status", "--porcelain").splitlines()]:
         names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if changed[3:] else "")
-        raise CommandError(f"This is not committed, so git commit or git stash it first: {names}")
+        raise CommandError(f"There are uncommitted changes. Commit or stash them first: {names}")
 
 
 def unmerged() -> dict[str, set[int]]:

@@ -2,7 +2,7 @@
 # requires-python = ">=3.13"
 # dependencies = []
 # ///
-"""`make outdated`: how far behind its template this service is, and what the changelog says of the way."""
+"""`make outdated`: show how far this service is behind its template, and the changelog since then."""
 
 import sys
 
@@ -12,7 +12,7 @@ from tools.terminal import print_status, run_command
 
 
 def described(template: Template, old: str, new: str) -> str:
-    """Say it in releases where there are any, else in commits."""
+    """Describe the distance in releases, or in commits if there was no release."""
     releases = [each for each in template.releases() if not template.contains(old, each)]
     number, unit = len(releases), "release"
     if not releases:

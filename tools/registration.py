@@ -11,9 +11,7 @@ def register(main: Path, feature: str) -> None:
     text = main.read_text()
     tree = ast.parse(text)
     if feature in _names(tree):
-        raise CommandError(
-            f"src/app/main.py has a {feature} already; another name, or a plural=…, makes another one"
-        )
+        raise CommandError(f"src/app/main.py has a {feature} already. Type another name=… or plural=…")
     imported, included = _place_of_import(tree, feature), _last_router(tree)
     if not imported or not included:
         raise CommandError(

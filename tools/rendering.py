@@ -33,7 +33,7 @@ def render(template: Path, answers: Json, folder: Path) -> tuple[Path, Json]:
         check=False,
     )
     if done.returncode:
-        said = (done.stderr + done.stdout).strip().splitlines() or ["cookiecutter says nothing"]
+        said = (done.stderr + done.stdout).strip().splitlines() or ["cookiecutter printed nothing"]
         raise CommandError(said[-1].strip())
     [made], [replay] = (folder / "made").iterdir(), (folder / "replay").iterdir()
     context: Json = json.loads(replay.read_text("utf-8"))["cookiecutter"]

@@ -52,7 +52,7 @@ def asked(*names: str) -> dict[str, str]:
     answers = {name: os.environ.get(name, "").strip() for name in names}
     for name, text in answers.items():
         if "{" in text:  # cookiecutter would take it for markup of a template.
-            raise CommandError(f"{name}: there is no {{ in one, and there is in {text!r}")
+            raise CommandError(f"{name}={text!r} must not contain {{")
     return answers
 
 
@@ -60,13 +60,11 @@ def refuse_uncommitted() -> None:
     try:
         git("rev-parse", "--verify", "HEAD^{commit}")
     except (CommandError, OSError) as error:
-        why = "git has no commit of this service yet; type: git init && git add --all && git commit -m Start"
+        why = "This service is not in git yet. Type: git init && git add --all && git commit -m Start"
         raise CommandError(why) from error
     changes = [line[3:] for line in git("status", "--porcelain", "--", ".").splitlines()]
     if changes:
-        raise CommandError(
-            f"{changes[0]} is not committed; commit or stash all changes, so that the new ones stand alone"
-        )
+        raise CommandError(f"{changes[0]} is not committed. Commit or stash all changes first")
 
 
 def made_by(generator: str, answers: dict[str, Any], folder: Path) -> Path:
@@ -102,7 +100,7 @@ def _by_service(service: Path, what: str, *arguments: str) -> None:
     try:
         run(*arguments, folder=service, sources=(service / "src", PROJECT))
     except CommandError as refusal:
-        raise CommandError(f"{what} failed, and nothing was changed: {refusal}") from refusal
+        raise CommandError(f"{what} failed and nothing has changed: {refusal}") from refusal
 
 
 def show(scaffold: Scaffold, *, dry: bool) -> None:

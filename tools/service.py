@@ -22,6 +22,6 @@ def run(*arguments: str, folder: Path, sources: tuple[Path, ...] = ()) -> str:
         [PYTHON, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["it says nothing"]
+        said = (done.stderr or done.stdout).strip().splitlines() or ["it printed nothing"]
         raise CommandError(said[-1])
     return done.stdout

@@ -21,7 +21,9 @@ EXAMPLE = "make upstream name=payments url=https://payments.example/v2/"
 
 
 def main() -> int:
-    return add("make upstream", scaffold, then="make check; then its real calls, in its client and schemas")
+    return add(
+        "make upstream", scaffold, then="make check; then write its real calls, in its client and schemas"
+    )
 
 
 def scaffold(folder: Path) -> Scaffold:
@@ -54,7 +56,7 @@ def refuse_clash(made: Path, name: str) -> None:
         f"tests/{name}_api.py",
     )
     if there := [each for each in paths if is_there(PROJECT / each)]:
-        raise CommandError(f"there is {there[0]} already; another name makes another one")
+        raise CommandError(f"{there[0]} exists already. Type another name=…")
     refuse_taken(PROJECT, name)
     for path in sorted((PROJECT / "tests").rglob("*.py")):
         if taken := re.search(rf"^(?:async )?def ({name}_(?:api|server))\b", path.read_text(), re.MULTILINE):

@@ -38,7 +38,7 @@ def refuse_taken(service: Path, name: str) -> None:
         fields = {ast.unparse(field.target) for field in _fields(_class(tree, owner))}
         classes = {node.name.lower() for node in _classes(tree)}
         if name in fields or f"{name.replace('_', '')}settings" in classes:
-            raise CommandError(f"{path} has {name} already; another name, please")
+            raise CommandError(f"{path} has {name} already. Type another name=…")
 
 
 def _of_settings(tree: ast.Module, name: str, group: str) -> list[Addition]:
@@ -107,7 +107,7 @@ def _parsed(service: Path, path: Path) -> ast.Module:
     try:
         return ast.parse((service / path).read_text())
     except SyntaxError as error:
-        raise CommandError(f"{path}:{error.lineno} is no Python; correct it first") from None
+        raise CommandError(f"{path}:{error.lineno} is not valid Python. Correct it first") from None
 
 
 def _classes(tree: ast.Module) -> list[ast.ClassDef]:

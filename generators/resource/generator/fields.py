@@ -178,7 +178,7 @@ class Field:
 def parsed(written: str, owner: str, table: str, features: Mapping[str, Any]) -> Field:
     found = _FIELD.fullmatch(written)
     if not found:
-        raise CommandError(f"{written!r} is no field, {EXAMPLE} (no space within one)")
+        raise CommandError(f"{written!r} is not a field, {EXAMPLE} (a field has no spaces)")
     try:
         return _of(found, owner, table, features)
     except CommandError as error:
@@ -192,7 +192,7 @@ def _of(found: re.Match[str], owner: str, table: str, features: Mapping[str, Any
             f"there is no mark {unknown[0]!r}; there are {', '.join(MARKS)}, and ? for optional"
         )
     if len(set(marks)) < len(marks):
-        raise CommandError("a mark stands there twice")
+        raise CommandError("the same mark is given twice")
     target = _target(found["name"], found["kind"], features)
     kind = kind_of("uuid" if target else found["kind"])
     name = f"{found['name']}_id" if target else found["name"]
@@ -219,16 +219,16 @@ def _check_marks(written: str, field: Field) -> None:
     if field.unique and not field.kind.distinct:
         raise CommandError(f"a {written} cannot be unique")
     if field.filters and not field.kind.indexable:
-        raise CommandError(f"a {written} has no place in an index; str(200) or shorter has")
+        raise CommandError(f"a {written} cannot have an index; use str(200) or shorter")
 
 
 def _default(written: str, default: str | None, field: Field) -> str:
     if default is None:
         return "None" if field.optional else ""
     if field.unique:
-        raise CommandError("what is unique has no default: the first row would take it")
+        raise CommandError("a unique field cannot have a default")
     if field.target or not field.kind.default:
-        raise CommandError(f"a {written} has no default")
+        raise CommandError(f"a {written} cannot have a default")
     if (value := field.kind.default(default)) is None:
-        raise CommandError(f"{default!r} is no {written}, so it cannot be the default")
+        raise CommandError(f"{default!r} is not a valid default for {written}")
     return {"true": "True", "false": "False"}.get(value, value)

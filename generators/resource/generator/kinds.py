@@ -91,7 +91,7 @@ def integer(bits: int) -> Kind:
 
 def decimal(precision: str = "", scale: str = "0") -> Kind:
     if not precision:
-        raise CommandError("a decimal says its digits, for example decimal(12,2)")
+        raise CommandError("a decimal needs its digits, for example decimal(12,2)")
     most = _number("decimal", precision, 1, _MOST_DIGITS)
     after = _number("decimal", scale, 0, most)
     before = most - after
@@ -181,7 +181,7 @@ def json_object() -> Kind:
 
 def enum(*values: str) -> Kind:
     if len(values) < 2 or len(set(values)) < len(values):  # noqa: PLR2004 - One alone is a constant.
-        raise CommandError("an enum has two values or more, each once, for example enum(open|closed)")
+        raise CommandError("an enum needs two values or more, all different, for example enum(open|closed)")
     for each in values:
         if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", each) or len(each) > _LONGEST_VALUE:
             raise CommandError(
@@ -217,9 +217,11 @@ def kind_of(written: str) -> Kind:
     if name not in KINDS:
         raise CommandError(f"there is no type {name!r}; there are {', '.join(KINDS)} and ref")
     if name not in ("str", "decimal", "enum") and arguments:
-        raise CommandError(f"the type {name} takes nothing in brackets, and there is {written!r}")
+        raise CommandError(f"the type {name} takes nothing in brackets, unlike {written!r}")
     if len(arguments) > {"str": 1, "decimal": 2}.get(name, len(arguments)):
-        raise CommandError(f"{written!r} has too much in its brackets; for example str(64), decimal(12,2)")
+        raise CommandError(
+            f"{written!r} has too many arguments in its brackets; for example str(64), decimal(12,2)"
+        )
     return KINDS[name](*arguments)
 
 

@@ -30,12 +30,12 @@ def check_resource(name: str, plural: str) -> None:
     _check("plural", plural, f"{name}_list")
     if name == plural:
         raise CommandError(
-            f"the plural of {name!r} is the same word; another one, for example plural={name}_list"
+            f"the plural of {name!r} is the same word; choose another, for example plural={name}_list"
         )
     for word in (name, plural):
         if word in OF_ITS_CODE:
             raise CommandError(
-                f"the resource {word!r}: a feature's code has this name already; another, please"
+                f"the resource {word!r}: a feature's code has this name already; choose another"
             )
     if plural in POSTGRESQL:
         raise CommandError(
@@ -49,7 +49,7 @@ def _check(what: str, name: str, example: str) -> None:
             f"the {what} {name!r}: lower-case letters, digits and single underscores, from a letter on"
         )
     if len(name) > _LONGEST:
-        raise CommandError(f"the {what} {name!r} has {len(name)} characters, and {_LONGEST} is the most")
+        raise CommandError(f"the {what} {name!r} has {len(name)} characters; at most {_LONGEST} are allowed")
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         raise CommandError(
             f"the {what} {name!r}: this is a keyword of Python; another name, for example {example}"

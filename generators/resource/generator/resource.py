@@ -118,7 +118,7 @@ def resource(name: str, written: str, plural: str, features: Mapping[str, Any]) 
     plural = plural or names.plural_of(name)
     names.check_resource(name, plural)
     if not written.split():
-        raise CommandError(f'fields: there are none; type fields="…", {EXAMPLE}')
+        raise CommandError(f'fields are missing; type fields="…", {EXAMPLE}')
     given = tuple(fields.parsed(each, name, plural, features) for each in written.split())
     _check_together(given)
     return Resource(name, plural, given)
@@ -130,12 +130,12 @@ def _check_together(given: tuple[Field, ...]) -> None:
         name = names.camel(field.name)
         if name in seen:
             raise CommandError(
-                f"the fields {seen[name]!r} and {field.name!r}: both would be {name} in the code"
+                f"the fields {seen[name]!r} and {field.name!r}: both become {name} in the code"
             )
         seen[name] = field.name
         for identifier in field.identifiers:
             if len(identifier) > names.LONGEST_IDENTIFIER:
                 raise CommandError(
-                    f"the field {field.name!r}: PostgreSQL would have to call something {identifier}, "
-                    f"and {names.LONGEST_IDENTIFIER} characters are the most; a shorter name, please"
+                    f"the field {field.name!r}: the identifier {identifier} is longer than "
+                    f"the {names.LONGEST_IDENTIFIER} characters that PostgreSQL keeps; choose a shorter name"
                 )

@@ -30,7 +30,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("service")
 def test_what_does_not_matter_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert check_chassis.main() == 0
-    assert capsys.readouterr().out == "Nothing that matters to the chassis differs from main\n"
+    assert capsys.readouterr().out == "The chassis and its environment do not differ from main\n"
 
 
 @pytest.mark.parametrize("name", ["chassis/a.py", "uv.lock", ".python-version"])

@@ -17,7 +17,7 @@ def test_a_database_that_does_not_answer_is_named_without_its_password() -> None
         asyncio.run(connect(settings))
 
     message = str(error.value)
-    assert message.startswith(f"The database cannot be reached: {url.replace(':secret', '')}: ")
+    assert message.startswith(f"Cannot connect to the database: {url.replace(':secret', '')}: ")
     assert "secret" not in message
     assert "\n" not in message
 

@@ -64,7 +64,7 @@ def test_abbreviations_are_those_of_cookiecutter() -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"template": "x", "commit": "y"}'])
 def test_a_damaged_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(template_clone, "PROJECT", tmp_path)
-    with pytest.raises(CommandError, match="does not know its template yet"):
+    with pytest.raises(CommandError, match="is not linked to its template"):
         origin()
     (tmp_path / ".cruft.json").write_text(text)
     with pytest.raises(CommandError, match="is damaged"):

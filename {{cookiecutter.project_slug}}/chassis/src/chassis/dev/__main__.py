@@ -1,7 +1,7 @@
-"""`make dev`: the service, reloading on changes, on the database that the settings name or on one of its own.
+"""`make dev`: run the service with reloading, on the database of the settings or on the project's own.
 
-Ends with 0 on SIGINT, SIGTERM or SIGHUP; with 78 if the settings are wrong; with 1 if it cannot start, or if
-uvicorn or PostgreSQL ends by itself.
+The exit code is 0 after SIGINT, SIGTERM or SIGHUP; 78 if the settings are wrong; 1 if a process cannot start, or exits
+unexpectedly.
 """
 
 import os
@@ -32,7 +32,7 @@ SOURCES = ("src", "chassis/src")  # Where the chassis is a package of an index, 
 def main() -> int:
     os.chdir(PROJECT)
     end_on_signals()
-    load_dotenv(PROJECT / ".env")  # What the environment says already wins.
+    load_dotenv(PROJECT / ".env")  # The environment takes precedence.
     os.environ.setdefault("APP_ENVIRONMENT", "development")
     try:
         return supervise()
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def supervise() -> int:
-    """Start what is needed and wait until a part of it ends; what was started last is stopped first."""
+    """Start all processes and wait until one of them ends; then stop them in reverse order."""
     address = free_address(os.environ.get(BIND, "127.0.0.1:8000"))
     children = {}
     with ExitStack() as stack:
@@ -88,20 +88,24 @@ def watch(children: dict[str, subprocess.Popen[bytes]]) -> NoReturn:
     while is_wanted():
         for name, process in children.items():
             if (code := process.poll()) is not None:
-                raise CommandError(f"{name} has ended by itself, with exit code {code}; the rest is stopped")
+                raise CommandError(f"{name} exited unexpectedly with code {code}; the other processes are stopped")
         time.sleep(0.1)
     raise KeyboardInterrupt
 
 
 def announce(host: str, port: int) -> None:
-    """Say where things are once the service answers; an error in its code may make that a long time."""
+    """Print the addresses once the service answers. With an error in its code that is after the fix."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - To call, not to listen.
     while not is_ok(host, port, "/livez"):
         time.sleep(0.1)
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     docs = [f"  Docs       {base}/docs"] if is_ok(host, port, "/docs") else []
     lines = [f"  API        {base}", *docs, f"  Readiness  {base}/readyz", f"  Database   {shown()}"]
-    print_status("\n".join(["", "The service runs, and reloads when its code changes. Ctrl-C stops it.", *lines, ""]))
+    print_status(
+        "\n".join(
+            ["", "The service is running and reloads when its code changes. Press Ctrl-C to stop it.", *lines, ""]
+        )
+    )
 
 
 def is_ok(host: str, port: int, path: str) -> bool:

@@ -1,8 +1,8 @@
-"""`make check-api`: what in the OpenAPI document breaks clients of an older version; exit code 1 if there is any.
+"""`make check-api`: list the changes of the OpenAPI document that break older clients; exit code 1 if there are any.
 
     base=origin/main make check-api
 
-A break that is meant stands in `docs/api-breaks.txt`, as it is printed here and with its reason after a `#`.
+Accept a break on purpose by its line in `docs/api-breaks.txt`, as printed here, with the reason after a `#`.
 """
 
 import json
@@ -24,7 +24,7 @@ ACCEPTED = PROJECT / "docs/api-breaks.txt"
 
 
 def changes(old: Json, new: Json) -> Iterator[str]:
-    """Say each break, one line each: which operation, where in it, and what."""
+    """Yield a line for each break: the operation, the place in it, and the change."""
     for path, method, before in operations(old):
         name = f"{method.upper()} {path}"
         after = new.get("paths", {}).get(path, {}).get(method)
@@ -69,12 +69,12 @@ def body_changes(old: Json, new: Json, before: Json, after: Json, name: str) -> 
 
 
 def response_changes(old: Json, new: Json, before: Json, after: Json, name: str) -> Iterator[str]:
-    """Compare the answers to what succeeds; which errors there are may change."""
+    """Compare the successful responses. Errors may change."""
     for status, response in before.get("responses", {}).items():
         if not status.startswith("2"):
             continue
         if status not in after.get("responses", {}):
-            yield f"{name}: no longer answers {status}"
+            yield f"{name}: no longer returns {status}"
             continue
         had, has = resolved(response, old), resolved(after["responses"][status], new)
         yield from content_changes(Schemas(old, new, "response"), had, has, f"{name}: {status}")
@@ -98,7 +98,7 @@ def document_of(folder: Path, name: str) -> Json:
     command = [*python, "-m", "chassis.dev.openapi"]
     done = subprocess.run(command, cwd=folder, env=inherited, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}, and nothing is said"]
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode} without output"]
         raise CommandError(f"The API of {name} cannot be loaded: {said[-1]}")
     found: Json = json.loads(done.stdout)
     return found
@@ -120,7 +120,7 @@ def accepted() -> set[str]:
 def main() -> int:
     base = os.environ.get("base") or "origin/main"  # noqa: SIM112 - As it stands after `make`.
     if is_nothing(base):
-        print("There is no version before this one")
+        print("There is no version before this one to compare with")
         return 0
     if not exists(base):
         raise CommandError(f"There is no version {base} to compare with. Type `git fetch`, or name another: base=…")
@@ -130,8 +130,8 @@ def main() -> int:
         print(line)
     if breaks:
         print_error(
-            f"\nThese break clients of {base}. Keep the old beside the new, or add a version (/v2). If a break is "
-            "meant, put its line into docs/api-breaks.txt, with the reason after a #."
+            f"\nThese changes break clients of {base}. Keep the old beside the new, or add a version (/v2). To accept "
+            "one, add its line to docs/api-breaks.txt, with the reason after a #."
         )
     return 1 if breaks else 0
 

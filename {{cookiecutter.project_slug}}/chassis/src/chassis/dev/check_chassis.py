@@ -1,8 +1,7 @@
-"""`make check-chassis`: format, lint, types and tests of the chassis itself, which `make check` takes as given.
+"""`make check-chassis`: check the format, lint, types and tests of the chassis; `make check` does not.
 
-With `base=origin/main` it runs only where what the chassis is made of or runs on differs from that version. A service
-that has the chassis as a package of an index has no folder `chassis/`, and nothing to check: where it is published, it
-is checked.
+With `base=origin/main` it runs only if `chassis/`, `uv.lock` or `.python-version` differ from that version. A service
+that installs a published chassis has no folder `chassis/` and nothing to check.
 """
 
 import os
@@ -27,13 +26,13 @@ STEPS = (
 def main() -> int:
     base = os.environ.get("base", "")  # noqa: SIM112 - As it stands after `make`.
     if not FOLDER.is_dir():
-        print_status("There is no folder chassis/ here: the chassis is a package, and is checked where it is published")
+        print_status("There is no folder chassis/ to check: this service installs a published chassis")
         return 0
     if base and not is_nothing(base):
         if not exists(base):
             raise CommandError(f"There is no version {base} to compare with. Type `git fetch`, or name another: base=…")
         if not is_changed_since(base, MATTERS):
-            print_status(f"Nothing that matters to the chassis differs from {base}")
+            print_status(f"The chassis and its environment do not differ from {base}")
             return 0
     # The environment is the service's; this adds what the chassis's own tests need.
     uv = (os.environ.get("UV", "uv"), "run", "--quiet", "--package", "service-chassis")

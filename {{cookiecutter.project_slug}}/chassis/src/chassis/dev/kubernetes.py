@@ -41,7 +41,7 @@ class Target:
         line = rf'^( +(?:- )?image: )"?(?:[\w.:/-]+/)?{self.name}(?:[:@]\S+)?$'
         text, count = re.subn(line, rf"\g<1>{image}", kubectl("kustomize", folder), flags=re.MULTILINE)
         if not count:
-            raise CommandError(f"{folder} names no image {self.name}")
+            raise CommandError(f"{folder} does not name an image {self.name}")
         return text
 
     def migrate(self, image: str) -> None:
@@ -56,7 +56,7 @@ class Target:
         while "Complete" not in (state := self._conditions(job)):
             if "Failed" in state or time.monotonic() > end:
                 print_error(kubectl("logs", self.namespace, job, "--tail=50"))
-                raise CommandError("The migration failed; what ran before runs on")
+                raise CommandError("The migration failed. The version before it is still running")
             time.sleep(POLL_SECONDS)
 
     def _conditions(self, job: str) -> str:
@@ -69,7 +69,7 @@ class Target:
     def roll_back(self, image: str) -> None:
         kubectl("rollout", "undo", self.namespace, f"deployment/{self.name}")
         if not self._is_rolled_out():
-            raise CommandError(f"What ran before {image} does not start either")
+            raise CommandError(f"The version before {image} does not start either")
 
     def _is_rolled_out(self) -> bool:
         command = ["kubectl", "rollout", "status", self.namespace, f"deployment/{self.name}", ROLL_OUT]

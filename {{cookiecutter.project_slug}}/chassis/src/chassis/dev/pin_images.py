@@ -1,6 +1,6 @@
-"""`make pin-images`: gives each image that a Dockerfile or compose file names by a tag alone the digest it has now.
+"""`make pin-images`: add the current digest to each image that a Dockerfile or compose file names by tag alone.
 
-A tag can be moved to another image, a digest cannot. Dependabot moves both on.
+A tag can be moved to another image, a digest cannot. Dependabot updates both.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ def digest(image: str) -> str:
     command = ["docker", "buildx", "imagetools", "inspect", "--raw", image]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
-        raise CommandError(f"The digest of {image} cannot be had: {done.stderr.decode().strip()}")
+        raise CommandError(f"Cannot get the digest of {image}: {done.stderr.decode().strip()}")
     return f"sha256:{hashlib.sha256(done.stdout).hexdigest()}"
 
 

@@ -1,7 +1,7 @@
-"""What must be right before a service starts: its settings, a database that answers, the tables in it.
+"""Check the settings, connect to the database and apply the migrations, before a service starts.
 
-Ends with 78 if the settings are wrong, and with 1 if the database cannot be reached or migrated. Without
-`--all-settings` only those of the database are read: what migrates needs no others.
+The exit code is 78 if the settings are wrong, and 1 if the database cannot be connected to or migrated. Without
+`--all-settings` it reads only the settings of the database, because migrations need no others.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ async def connect(settings: DatabaseSettings) -> None:
         connection = await asyncpg.connect(url, password=password, timeout=settings.connect_timeout)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error) or f"no answer within {settings.connect_timeout:g} s"
-        raise CommandError(f"The database cannot be reached: {without_password(url)}: {reason}") from error
+        raise CommandError(f"Cannot connect to the database: {without_password(url)}: {reason}") from error
     await connection.close()
 
 
@@ -36,7 +36,7 @@ def main() -> int:
     try:
         command.upgrade(Config(toml_file="pyproject.toml"), "head")
     except util.CommandError as error:
-        raise CommandError(f"The migrations cannot be applied: {error}") from error
+        raise CommandError(f"Cannot apply the migrations: {error}") from error
     return 0
 
 

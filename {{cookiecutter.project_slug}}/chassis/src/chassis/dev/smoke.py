@@ -1,7 +1,7 @@
-"""`make smoke url=https://orders.example`: whether a service that was just started works. It changes nothing.
+"""`make smoke url=https://orders.example`: check that a deployed service works. It changes nothing.
 
-It asks the probes, that an error is a problem document, and every GET of the API that needs no parameter. A private
-certificate authority stands in SSL_CERT_FILE.
+It calls the probes, a path that does not exist, and every GET of the API without parameters. Set SSL_CERT_FILE to use a
+private certificate authority.
 """
 
 import json
@@ -22,7 +22,7 @@ NOT_THERE = "/there-is-no-such-path"
 
 class NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Take a redirect for the answer: one that leads to a login page is no service that works."""
+        """Do not follow redirects: a login page does not show that the service works."""
 
 
 def get(url: str) -> tuple[int, str, bytes]:
@@ -44,7 +44,7 @@ def expect(url: str, status: int, kind: str) -> bytes:
 
 
 def check(url: str) -> Iterator[str]:
-    """Ask everything, and say what was asked."""
+    """Send all requests, and yield what passed."""
     for path in ("/livez", "/readyz"):
         expect(url + path, 200, "application/json")
         yield path
@@ -67,7 +67,7 @@ def plain_paths(url: str) -> list[str]:
 def main() -> int:
     url = os.environ.get("url", "").rstrip("/")  # noqa: SIM112 - As it stands after `make`.
     if not url.startswith(("http://", "https://")):
-        print_error("Smoke test of what? make smoke url=https://orders.example")
+        print_error("The URL is missing. Type: make smoke url=https://orders.example")
         return 2
     end = time.monotonic() + SECONDS
     while True:

@@ -34,7 +34,7 @@ class Target:
     def roll_out(self, image: str) -> bool:
         """Swarm goes back by itself when a new replica does not become healthy; then another image runs than asked."""
         if not (PROJECT / FILE).is_file():
-            raise CommandError(f"There is neither deploy/kubernetes nor {FILE} to bring {image} anywhere")
+            raise CommandError(f"There is neither deploy/kubernetes nor {FILE} to deploy {image} with")
         deploy = ("stack", "deploy", "--detach=false", "--with-registry-auth", f"--compose-file={FILE}", self.name)
         return not docker(*deploy, IMAGE=image, MIGRATION=self.migration) and self._running() == image
 
@@ -45,6 +45,8 @@ class Target:
 
     def roll_back(self, image: str) -> None:
         if self._running() != image:
-            print_status("Swarm has gone back by itself")
+            print_status("Swarm has already rolled back")
         elif docker("service", "rollback", "--detach=false", self.service):
-            raise CommandError(f"{self.service} could not be rolled back; `docker service ps {self.service}` says more")
+            raise CommandError(
+                f"{self.service} could not be rolled back. For the reason, type: docker service ps {self.service}"
+            )

@@ -58,7 +58,7 @@ def _version(command: str, folder: Path) -> tuple[Path, str]:
 def _linked_to() -> str:
     url, version = (os.environ.get(name, "") for name in ("template", "to"))
     if not url or not version:
-        raise CommandError("A link needs both: make link template=<URL> to=<the version that the service was made of>")
+        raise CommandError("A link needs both: make link template=<its URL> to=<the version that made this service>")
     return expanded(url)
 
 
@@ -90,9 +90,9 @@ def _python(command: str, folder: Path) -> Path:
         done = subprocess.run(sync, env=environment, capture_output=True, text=True, check=False)
     if not done.returncode:
         return home / "bin/python"
-    said = [line.strip() for line in done.stderr.splitlines()] or ["uv says nothing"]
+    said = [line.strip() for line in done.stderr.splitlines()] or ["uv prints no reason"]
     why = next((line.removeprefix("cause: ") for line in said if line.startswith("cause: ")), said[0])
-    raise CommandError(f"uv cannot get what the template's tools need ({why}): is there a network?")
+    raise CommandError(f"uv cannot install the packages of the template's tools ({why}). Check the network")
 
 
 def _wait(command: list[str], environment: dict[str, str]) -> int:

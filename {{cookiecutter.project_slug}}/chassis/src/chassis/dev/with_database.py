@@ -63,8 +63,8 @@ def taken_over(ours: ExitStack, url: str, process: subprocess.Popen[bytes]) -> b
     except AlreadyRunning:  # Its owner has not ended yet, or another one was quicker.
         return False
     if server.url != url:  # Where the path is too long for a socket's address, each start has another.
-        raise CommandError("the command whose database this one used has ended; type it again")
-    print_status("The command whose database this one used has ended; PostgreSQL is started again")
+        raise CommandError("The command that ran the database has ended. Type this one again")
+    print_status("The command that ran the database has ended. PostgreSQL was started again")
     return True
 
 
