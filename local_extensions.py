@@ -1,6 +1,6 @@
-"""Refuses bad answers before anything is written, and puts good ones into TOML, YAML, JSON and Markdown.
+"""Rejects bad answers before any file is written, and writes good ones as TOML, YAML, JSON and Markdown.
 
-A failing hook could refuse too, but prints cookiecutter's traceback and can leave a folder behind.
+A failing hook could reject them too, but prints cookiecutter's traceback and can leave a folder behind.
 The syntax stays old: this runs on the Python of the user's cookiecutter, not on the service's.
 """
 
@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 EXAMPLES = {
     "project_name": "Order Service",
     "project_slug": "order-service",
-    "description": "Takes orders and says what they cost.",
+    "description": "Takes and tracks orders.",
     "owner": "Platform Team",
 }
 # The longest summary that a package index takes; nothing that stands in a heading needs more.
@@ -46,7 +46,7 @@ REORDERING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
 
 
-class RefusedAnswers(SystemExit, FailedHookException):
+class AnswerError(SystemExit, FailedHookException):
     """One line each and exit code 1: cookiecutter prints a failed hook so, cruft only what ends Python."""
 
 
@@ -55,7 +55,7 @@ class Answers(Extension):
         super().__init__(environment)
         # `cruft update` makes the old and the new version in one process, and each brings its own extension.
         sys.modules.pop(__name__, None)
-        refuse_old_cookiecutter(version("cookiecutter"))
+        require_cookiecutter(version("cookiecutter"))
         self.asking = False
         self.ours = list(json.loads((HERE / "cookiecutter.json").read_text("utf-8")).values())
         filters = (self.literal, slug, checked, for_hook, quoted, markdown)
@@ -73,11 +73,11 @@ class Answers(Extension):
         return source
 
 
-def refuse_old_cookiecutter(running: str) -> None:
+def require_cookiecutter(running: str) -> None:
     if tuple(map(int, re.findall(r"\d+", running)[:2])) < OLDEST_COOKIECUTTER:
         oldest = ".".join(map(str, OLDEST_COOKIECUTTER))
         message = f"cookiecutter {running} is too old, {oldest} is needed: pip install -U cookiecutter"
-        raise RefusedAnswers(message)
+        raise AnswerError(message)
 
 
 def slug(name: object) -> str:
@@ -95,10 +95,10 @@ def checked(answers: Mapping[str, Any]) -> str:
     if derived and "project_name" in refusals:
         refusals.pop("project_slug", None)  # Nobody typed it.
     elif derived and not slug(name):
-        refusals["project_slug"] = f"no Latin letter or digit can be made of {shown(str(name))}, so type one"
+        refusals["project_slug"] = f"cannot be derived from {shown(str(name))}, so type one"
     if refusals:
         lines = [f"{answer}: {why}; for example: {EXAMPLES[answer]}" for answer, why in refusals.items()]
-        raise RefusedAnswers("\n".join(lines))
+        raise AnswerError("\n".join(lines))
     return ""
 
 
@@ -115,7 +115,7 @@ def why_not_label(given: str) -> str | None:
         return f"{shown(given)} has {len(given)} characters, and a label has at most {LONGEST_LABEL}"
     if not LABEL.fullmatch(given):
         rule = "lower-case letters, digits and hyphens, from a letter to a letter or digit"
-        return f"{shown(given)} is no label for images and pods ({rule})"
+        return f"{shown(given)} is not a valid name for images and pods ({rule})"
     if given in required_packages():
         return f"{shown(given)} is the name of a package that the service installs"
     return None
@@ -133,14 +133,14 @@ def required_packages() -> set[str]:
 
 def why_not_text(given: str) -> str | None:
     if len(given) > LONGEST_TEXT:
-        return f"{shown(given)} has {len(given)} characters, and a package's description takes {LONGEST_TEXT}"
+        return f"{shown(given)} has {len(given)} characters, but at most {LONGEST_TEXT} are allowed"
     markup = MARKUP.search(given)
     if markup:
-        return f"{shown(given)} holds the template markup {markup.group()}, which every update would run"
+        return f"{shown(given)} contains the template markup {markup.group()}, which every update would run"
     for character in given:
         kind = unusable(character)
         if kind:
-            return f"{shown(given)} holds {kind} (U+{ord(character):04X}), and it must be one plain line"
+            return f"{shown(given)} contains {kind} (U+{ord(character):04X}); it must be one plain line"
     return None
 
 
@@ -152,7 +152,7 @@ def unusable(character: str) -> str | None:
         return "a control character"
     if category == "Cs":
         return "half a character"
-    return "a character that reorders what one reads" if character in REORDERING else None
+    return "a character that reorders the text" if character in REORDERING else None
 
 
 def shown(given: str) -> str:

@@ -26,7 +26,7 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f"An answer has an open quote: {typed[0]} ({error})")
     if wrong := [answer for answer in answers if "=" not in answer]:
-        sys.exit(f"An answer is name=value, for example license=MIT: {wrong[0]}")
+        sys.exit(f"{wrong[0]} is not an answer. Type name=value, for example license=MIT")
     with TemporaryDirectory() as scratch:
         template = export(Path(scratch))
         start = perf_counter()

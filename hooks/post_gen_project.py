@@ -1,4 +1,4 @@
-"""Puts the chosen files in their place, links and locks the service where that works, says what to type next.
+"""Puts the chosen files in their place, links and locks the service if possible, and prints the next command.
 
 Like local_extensions.py it runs on the Python of the user's cookiecutter.
 """
@@ -108,7 +108,7 @@ def git(*arguments: str) -> str | None:
 def lock() -> None:
     uv = working_uv()
     if not uv:
-        print("No uv works here, so there is no uv.lock yet: `make dev` gets one and writes it.")
+        print("There is no uv.lock yet, because uv does not run here. `make dev` installs uv and writes it.")
         return
     print("Locking the dependencies (uv lock).", flush=True)
     # Any Python that the service allows will do, and .python-version may name one that is not installed.

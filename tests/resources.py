@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from generator import names
-from generator.refusal import Refused
+from generator.errors import CommandError
 from generator.resource import Resource, resource
 from tests.baking import Baker
 
@@ -36,7 +36,7 @@ def is_usable(name: str) -> bool:
     try:
         names.check_field(name)
         names.check_resource(name, names.plural_of(name))
-    except Refused:
+    except CommandError:
         return False
     return True
 

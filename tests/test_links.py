@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.baking import Baker
-from tests.histories import CURRENT, History, replace
+from tests.histories import CURRENT, History
 from tests.services import run, started
 
 ANSWERS = {
@@ -122,11 +122,15 @@ def test_a_service_is_linked_later(
     link = page.replace("https://git.example/template.git", past.url).replace("v1.4.0", "v0.3.0").split()
 
     line = refused(service, machine, *link)
-    assert line == "This service knows its template already; to link it anew: rm .cruft.json"
+    assert (
+        line == "This service is linked to its template already. To link it again, first type: rm .cruft.json"
+    )
     state.unlink()
     assert refused(service, machine, *link[:-1]).startswith("A link needs both: ")
     said = run(*link, cwd=service, environment=machine)
-    assert re.search(r"^Linked to v0\.3\.0: (\d{3}) of \1 files are as it made them\.", said, re.MULTILINE)
+    assert re.search(
+        r"^Linked to v0\.3\.0: (\d{3}) of \1 files are unchanged since then\.", said, re.MULTILINE
+    )
     assert state.read_bytes() == before
     said = run("make", "outdated", cwd=service, environment=machine)
     assert "v0.3.0 of its template, 1 release behind v0.4.0" in said
@@ -137,9 +141,10 @@ def test_a_service_is_linked_later(
 def assert_an_answer_is_typed(service: Path, machine: dict[str, str], *link: str) -> None:
     """Link a service whose files do not show any more what was answered."""
     (service / ".cruft.json").unlink()
-    replace(service / "README.md", ("Owned by ", "By "))
+    project = service / "pyproject.toml"
+    project.write_text(re.sub(r"(?m)^maintainers = .*\n", "", project.read_text()))
     line = refused(service, machine, *link)
-    assert line == "No file here says what owner was, so say it: make link … owner='…'"
+    assert line == "No file here shows what owner was. Type it: make link … owner='…'"
     run(*link, f"owner={ANSWERS['owner']}", cwd=service, environment=machine)
 
 

@@ -57,9 +57,9 @@ def test_a_resource_is_added_and_shown(ours: Path, machine: dict[str, str]) -> N
     assert len(new) == 12
     assert contents(ours).keys() >= before.keys()
 
-    refused(ours, machine, " is not committed; commit or stash all changes", name="payment")
+    refused(ours, machine, " is not committed. Commit or stash all changes first", name="payment")
     commit(ours, "Invoices")
-    refused(ours, machine, "there is src/app/invoices already; another name", **asked)
+    refused(ours, machine, "src/app/invoices exists already. Type another name", **asked)
     refused(ours, machine, "there is a class InvoiceRow in src/app/invoices", name="invoice_row")
 
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_is_refused(
 @pytest.mark.parametrize(
     ("kept", "why"),
     [
-        (None, "This service does not know its template yet: make link template="),
+        (None, "This service is not linked to its template. Type: make link template="),
         ("{", ".cruft.json is damaged"),
         ('{"template": "x", "commit": null}', ".cruft.json is damaged"),
     ],
@@ -113,7 +113,7 @@ def test_a_service_that_git_does_not_know(ours: Path, machine: dict[str, str], t
         before = files(ours / "src")
         code, said = ask(ours, machine, name="invoice", fields="number:str")
         assert (code, files(ours / "src")) == (2, before)
-        assert "git has no commit of this service yet; type: git init" in said
+        assert "This service is not in git yet. Type: git init" in said
     finally:
         (tmp_path / "git").rename(ours / ".git")
 
@@ -198,7 +198,7 @@ class TestFarFromTheTemplate:
     def test_what_is_nowhere_is_fetched_once(
         self, far: Path, alone: dict[str, str], template: Baker, tmp_path: Path
     ) -> None:
-        refused(far, alone, f"The template cannot be had from {self.URL} (")
+        refused(far, alone, f"Cannot clone the template from {self.URL} (")
         settings = tmp_path / ".gitconfig"
         settings.write_text(f'[url "{template.template}"]\n    insteadOf = {self.URL}\n')
         assert ask(far, alone, name="invoice", fields="number:str", dry="1")[0] == 0
@@ -208,7 +208,7 @@ class TestFarFromTheTemplate:
         [ours] = (tmp_path / "cache/cookiecutter-fastapi-microservice/templates").iterdir()
         for damaged in filter(Path.is_file, (ours / "objects").rglob("*")):
             damaged.unlink()
-        refused(far, alone, "The template cannot be had from ")
+        refused(far, alone, "Cannot clone the template from ")
         settings.write_text(f'[url "{template.template}"]\n    insteadOf = {self.URL}\n')
         assert ask(far, alone, name="invoice", fields="number:str", dry="1")[0] == 0
 

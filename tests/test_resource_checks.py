@@ -38,7 +38,7 @@ def test_a_service_with_three_resources_passes_its_check(ours: Path, machine: di
     run(*shlex.split(check), cwd=ours, environment=machine, within=1500)
 
     said = run("make", "check-migrations", cwd=ours, environment=machine)
-    assert said == "5 migrations, and nothing in them that blocks\n"
+    assert said == "5 migrations checked, and none of them blocks\n"
 
 
 def documented(service: Path) -> list[str]:

@@ -13,21 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator import names
-from generator.refusal import Refused
+from generator.errors import CommandError
 from generator.reserved import OF_ITS_CODE
 from tests.baking import Baker, files
 from tests.resources import FIELDS, FIXED, NAMES, ORDERS, parsed
 
 REFUSED = {
-    "": "fields: there are none",
-    "number": "'number' is no field",
-    "number:": "is no field",
+    "": "fields are missing",
+    "number": "'number' is not a field",
+    "number:": "is not a field",
     "number:string": "there is no type 'string'; there are str, text",
     "number:str:primary": "there is no mark 'primary'; there are optional, unique, index",
     "number:str?:optional": "twice",
     "number:str(0)": "a number from 1 to 10000",
     "number:str(x)": "a number from 1 to 10000",
-    "number:str(1,2)": "too much in its brackets",
+    "number:str(1,2)": "too many arguments in its brackets",
     "number:bool(1)": "takes nothing in brackets",
     "amount:decimal": "decimal(12,2)",
     "amount:decimal(29,2)": "a number from 1 to 28",
@@ -36,13 +36,13 @@ REFUSED = {
     "state:enum(open|open)": "each once",
     "state:enum(Open|closed)": "the value 'Open' of an enum",
     "order:ref(ordr)": "there is no resource 'ordr'",
-    "order:ref=x": "a ref has no default",
-    "details:json={}": "a json has no default",
-    "details:json:index": "a json has no place in an index",
+    "order:ref=x": "a ref cannot have a default",
+    "details:json={}": "a json cannot have a default",
+    "details:json:index": "a json cannot have an index",
     "notes:text:unique": "a text cannot be unique",
-    "name:str(501):index": "has no place in an index; str(200) or shorter has",
+    "name:str(501):index": "cannot have an index; use str(200) or shorter",
     "paid:bool:unique": "a bool cannot be unique",
-    "number:str:unique=A": "what is unique has no default",
+    "number:str:unique=A": "a unique field cannot have a default",
     "paid:bool=no": "'no' is no bool",
     "count_of:int=2147483648": "is no int",
     "amount:decimal(3,2)=10": "is no decimal(3,2)",
@@ -74,7 +74,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("written", REFUSED)
 def test_what_is_wrong_is_refused_in_a_line_that_says_why(written: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(CommandError) as refused:
         parsed(written)
     assert REFUSED[written] in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -95,7 +95,7 @@ def test_what_is_wrong_is_refused_in_a_line_that_says_why(written: str) -> None:
     ],
 )
 def test_a_name_that_cannot_be_is_refused(name: str, plural: str, why: str) -> None:
-    with pytest.raises(Refused, match=why):
+    with pytest.raises(CommandError, match=why):
         parsed("customer_reference_number_2026:str:unique", name, plural)
 
 
@@ -130,7 +130,7 @@ def test_marks_stand_in_any_order_and_a_question_mark_is_one() -> None:
 def test_anything_else_is_a_resource_or_a_refusal(written: str) -> None:
     try:
         assert parsed(written).fields
-    except Refused as refused:
+    except CommandError as refused:
         assert len(str(refused).splitlines()) == 1  # noqa: PT017 - Both ends are right.
 
 

@@ -97,7 +97,7 @@ def test_the_questions_have_words_and_the_defaults_make_a_service(baker: Baker, 
     code, screen = converse(baker, tmp_path, typed({}))
 
     assert code == 0, screen
-    assert "[1/7] Name of the service, as people say it (Order Service)" in screen
+    assert "[1/7] Name of the service (Order Service)" in screen
     assert "(order-service)" in screen
     assert screen.rstrip().endswith("make dev")
     assert (tmp_path / "order-service" / "pyproject.toml").exists()

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import subprocess
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from markdown_it import MarkdownIt
 
 from local_extensions import LONGEST_TEXT, REORDERING, markdown, quoted, why_not
 from tests.baking import SERVICE, Baker, files
+from tests.services import running_uv
 
 AWKWARD = [
     "He said \"so\" and 'thus'",
@@ -58,6 +61,17 @@ TEXTS = st.text(
 ACCEPTED = TEXTS.filter(lambda text: why_not("owner", text) is None)
 PLACES = {"paragraph": "{}", "heading": "## {}", "item": "- {}", "cell": "| a |\n| --- |\n| {} |"}
 
+PACKAGE = """
+[project]
+name = "a"
+version = "1"
+maintainers = [{{ name = {} }}]
+
+[build-system]
+requires = ["uv_build>=0.13,<0.14"]
+build-backend = "uv_build"
+"""
+
 
 def read_markdown(source: str) -> str:
     """Render, and hand back the text; anything that is not a plain block of plain text stands out."""
@@ -92,6 +106,21 @@ def test_text_in_markdown_reads_as_itself(place: str, text: str) -> None:
 @pytest.mark.parametrize("text", AWKWARD)
 def test_awkward_text_in_markdown_reads_as_itself(place: str, text: str) -> None:
     assert read_markdown(PLACES[place].format(markdown(text))).removeprefix("a\n") == text.strip()
+
+
+@pytest.mark.parametrize("text", AWKWARD)
+def test_a_wheel_names_its_maintainer(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(PACKAGE.format(quoted(text)))
+    (tmp_path / "src/a").mkdir(parents=True)
+    (tmp_path / "src/a/__init__.py").touch()
+
+    command = (running_uv(), "build", "--quiet", "--wheel", "--out-dir", ".")
+    subprocess.run(command, cwd=tmp_path, check=True)
+
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read("a-1.dist-info/METADATA").decode()
+    assert f"\nMaintainer: {text}\n" in metadata
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +205,9 @@ def test_the_files_of_a_service_hold_awkward_text(
 
     differ = [name for name in service if service[name].read_bytes() != plain[name].read_bytes()]
     assert {"LICENSE", "pyproject.toml"} <= set(differ)
+    project = tomllib.loads(service["pyproject.toml"].read_text())
+    assert project["project"]["maintainers"] == [{"name": awkward["owner"]}]
+    assert project["tool"]["chassis"]["title"] == awkward["project_name"]
     for name in differ:
         texts = {PLAIN[question]: awkward[question] for question in PLAIN}
         assert read(service[name]) == put(read(plain[name]), texts), name

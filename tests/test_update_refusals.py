@@ -75,9 +75,9 @@ def git_that(does: str, folder: Path) -> Path:
         ("to=v9.9.9", r"has no version v9\.9\.9 \(the newest: v0\.4\.0, v0\.3\.0, v0\.2\.0, v0\.1\.0\)$"),
         ("to=--all", r"has no version --all "),
         ("kubernets=yes", r"^kubernets=… is neither to=… nor a question of the template: project_name, "),
-        ("kubernetes=maybe", r"^kubernetes=maybe is no choice of v0\.4\.0: kubernetes=… takes no, yes$"),
-        ("owner={% x %}", r"^v0\.4\.0 makes no service of these answers: owner: .* template markup"),
-        ("project_slug=Bad/Slug", r"^v0\.4\.0 makes no service of these answers: project_slug: "),
+        ("kubernetes=maybe", r"^kubernetes=maybe is not a choice of v0\.4\.0\. Choose one of: no, yes$"),
+        ("owner={% x %}", r"^v0\.4\.0 rejects these answers: owner: .* template markup"),
+        ("project_slug=Bad/Slug", r"^v0\.4\.0 rejects these answers: project_slug: "),
     ],
 )
 def test_what_was_typed(refuse: Refuse, typed: str, line: str) -> None:
@@ -88,7 +88,7 @@ def test_what_is_not_committed(refuse: Refuse, linked: Path) -> None:
     (linked / "Makefile").write_text("# Ours.\n" + (linked / "Makefile").read_text())
     for number in range(4):
         (linked / f"new{number}").touch()
-    expected = "This is not committed, so git commit or git stash it first: Makefile, new0, new1 and 2 more"
+    expected = "There are uncommitted changes. Commit or stash them first: Makefile, new0, new1 and 2 more"
     assert refuse("update") == expected
 
 
@@ -126,10 +126,10 @@ def test_a_link_that_is_damaged_or_missing(refuse: Refuse, linked: Path, past: H
     for text in ("{", "[]", '{"template": ""}', '{"template": "", "commit": "", "context": {}}'):
         (linked / ".cruft.json").write_text(text)
         past.git("commit", "--quiet", "--all", "--message", "Damaged", cwd=linked)
-        assert re.match(r"\.cruft\.json is damaged \(.*\): git restore \.cruft\.json$", refuse(target))
+        assert re.match(r"\.cruft\.json is damaged \(.*\)\. Type: git restore \.cruft\.json$", refuse(target))
     past.git("rm", "--quiet", ".cruft.json", cwd=linked)
     past.git("commit", "--quiet", "--message", "Gone", cwd=linked)
-    assert refuse(target).startswith("This service does not know its template yet: make link template=")
+    assert refuse(target).startswith("This service is not linked to its template. Type: make link template=")
 
 
 def test_edits_in_a_clone_are_no_version(refuse: Refuse, linked: Path, past: History, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_edits_in_a_clone_are_no_version(refuse: Refuse, linked: Path, past: His
 
 def test_another_update_that_was_quicker(refuse: Refuse, linked: Path, tmp_path: Path) -> None:
     line = refuse("update", path=git_that(f"touch {linked}/theirs", tmp_path))
-    assert line == "This is not committed, so git commit or git stash it first: theirs"
+    assert line == "There are uncommitted changes. Commit or stash them first: theirs"
     assert not (linked / "deploy/kubernetes").exists()
 
 
@@ -167,4 +167,4 @@ def test_without_a_repository(refuse: Refuse, tmp_path: Path) -> None:
     fails = 'if [ "$3" = "HEAD^{commit}" ]; then echo "fatal: Needed a single revision" >&2; exit 128; fi'
     (tmp_path / "git").write_text(f'#!/bin/sh\n{fails}\nexec {shutil.which("git")} "$@"\n')
     (tmp_path / "git").chmod(0o755)
-    assert refuse("update", path=tmp_path).startswith("An update is merged by git: git init && ")
+    assert refuse("update", path=tmp_path).startswith("An update needs a git repository. Type: git init && ")

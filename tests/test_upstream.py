@@ -53,9 +53,9 @@ def test_an_upstream_is_added_and_shown(ours: Path, machine: dict[str, str]) -> 
     assert dry == said.replace("Adding", "It would add").partition("\n\nNext: ")[0] + "\n"
     assert len([name for name, text in contents(ours).items() if before.get(name) != text]) == 10
 
-    refused(ours, machine, " is not committed; commit or stash all changes", name="billing")
+    refused(ours, machine, " is not committed. Commit or stash all changes first", name="billing")
     commit(ours, "Payments")
-    refused(ours, machine, "there is src/app/payments already; another name makes another one")
+    refused(ours, machine, "src/app/payments exists already. Type another name=…")
 
 
 def test_two_upstreams_stand_beside_each_other(ours: Path, machine: dict[str, str]) -> None:
@@ -128,7 +128,7 @@ def test_a_fixture_of_that_name(ours: Path, machine: dict[str, str]) -> None:
     ("name", "change", "why"),
     [
         ("src/app/settings.py", "Settings(Env -> Ours(Env", "class Settings with fields any more"),
-        ("src/app/settings.py", "class -> clas", "is no Python; correct it first"),
+        ("src/app/settings.py", "class -> clas", "is not valid Python. Correct it first"),
         ("src/app/lifespan.py", "yield State( -> yield dict(", "this line would go: payments=await stack."),
         ("src/app/lifespan.py", "class State( -> class Ours(", "this line would go: payments: Upstream"),
         ("tests/conftest.py", "pytest_plugins = -> plugins =", 'would go: "tests.payments_api",'),

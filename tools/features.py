@@ -1,11 +1,11 @@
-"""What features there are, read from their code without running it."""
+"""The features of a service, read from their code without running it."""
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.service import Refused
+from tools.terminal import CommandError
 
 
 def features(project: Path) -> dict[str, dict[str, str | bool]]:
@@ -30,11 +30,11 @@ def refuse_clash(project: Path, made: Path, name: str) -> str:
     there += [f"a table {folder}"] * (folder in {table for _, table in _tables(project)})
     there += [f"a route {prefix}"] * (prefix in _prefixes(project))
     if there:
-        raise Refused(f"there is {there[0]} already; another name, or another plural=…, makes another one")
+        raise CommandError(f"{there[0]} exists already. Type another name=… or plural=…")
     classes = {each for path in _modules(made) for each in _classes(path)}
     for path in _modules(project):
         if taken := sorted(classes & set(_classes(path))):
-            raise Refused(
+            raise CommandError(
                 f"there is a class {taken[0]} in {path.relative_to(project)}; another name than {name}"
             )
     return folder
@@ -53,7 +53,7 @@ def _parsed(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_text())
     except SyntaxError as error:
-        raise Refused(f"{path}:{error.lineno} is no Python; correct it first") from None
+        raise CommandError(f"{path}:{error.lineno} is not valid Python. Correct it first") from None
 
 
 def _classes(path: Path) -> Iterator[str]:

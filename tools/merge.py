@@ -12,8 +12,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.service import PROJECT, Refused
+from tools.service import PROJECT
 from tools.template import skipped
+from tools.terminal import CommandError
 
 _NOBODY = {f"GIT_{role}_{part}": "template" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
 # Two features that were made alike are no move of one to the other; a moved module keeps most of its lines.
@@ -38,7 +39,7 @@ def git(*arguments: str, **environment: str) -> str:
         check=False,
     )
     if done.returncode:
-        raise Refused(f"git {arguments[0]}: {done.stderr.strip().partition('\n')[0]}")
+        raise CommandError(f"git {arguments[0]}: {done.stderr.strip().partition('\n')[0]}")
     return done.stdout
 
 
@@ -50,18 +51,18 @@ def refuse_unless_clean() -> None:
     """Only so is an update one change, which can be looked at and taken back."""
     try:
         git("rev-parse", "--verify", "HEAD^{commit}")
-    except (Refused, OSError) as error:
-        raise Refused(
-            "An update is merged by git: git init && git add --all && git commit -m 'First'"
+    except (CommandError, OSError) as error:
+        raise CommandError(
+            "An update needs a git repository. Type: git init && git add --all && git commit -m 'First'"
         ) from error
     if unmerged():
-        raise Refused(
-            "The last update or merge is not finished. `git status` shows its conflicts: git add what is "
-            "settled, and git commit; or take all of it back: git reset --hard"
+        raise CommandError(
+            "The last update or merge is not finished. `git status` shows its conflicts. Resolve them, "
+            "git add and git commit; or undo it: git reset --hard"
         )
     if changed := [line[3:] for line in git("status", "--porcelain").splitlines()]:
         names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if changed[3:] else "")
-        raise Refused(f"This is not committed, so git commit or git stash it first: {names}")
+        raise CommandError(f"There are uncommitted changes. Commit or stash them first: {names}")
 
 
 def unmerged() -> dict[str, set[int]]:
@@ -85,7 +86,7 @@ def merge(before: Path, after: Path, message: str) -> Merged:
         cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if picked.returncode and not unmerged():
-        raise Refused(f"git cannot merge the update: {picked.stderr.strip().replace('\n', ' ')}")
+        raise CommandError(f"git cannot merge the update: {picked.stderr.strip().replace('\n', ' ')}")
     gone = [path for path, versions in unmerged().items() if versions == {1, 3}]
     gone += _without_a_home(old)
     if gone:

@@ -2,18 +2,17 @@
 # requires-python = ">=3.13"
 # dependencies = []
 # ///
-"""`make outdated`: how far behind its template this service is, and what the changelog says of the way."""
+"""`make outdated`: show how far this service is behind its template, and the changelog since then."""
 
 import sys
 
 from tools import changelog
-from tools.service import Refused
 from tools.template import Template, fetched, linked
-from tools.terminal import complain, end_on_signals, say
+from tools.terminal import print_status, run_command
 
 
 def described(template: Template, old: str, new: str) -> str:
-    """Say it in releases where there are any, else in commits."""
+    """Describe the distance in releases, or in commits if there was no release."""
     releases = [each for each in template.releases() if not template.contains(old, each)]
     number, unit = len(releases), "release"
     if not releases:
@@ -25,25 +24,17 @@ def described(template: Template, old: str, new: str) -> str:
 
 
 def main() -> int:
-    end_on_signals()
-    try:
-        state = linked()
-        template = fetched(state["template"])
-        old, new = template.commit(state["commit"]), template.commit(template.newest())
-        if template.contains(old, new):
-            say(f"This service has the newest version of its template: {template.name(new)}")
-            return 0
-        say(described(template, old, new))
-        texts = (template.text(commit, "CHANGELOG.md") for commit in (old, new))
-        say(changelog.shown(changelog.news(*texts)))
-    except Refused as refusal:
-        complain(str(refusal))
-        return 2
-    except KeyboardInterrupt:
-        complain("Stopped: nothing has changed")
-        return 130
+    state = linked()
+    template = fetched(state["template"])
+    old, new = template.commit(state["commit"]), template.commit(template.newest())
+    if template.contains(old, new):
+        print_status(f"This service has the newest version of its template: {template.name(new)}")
+        return 0
+    print_status(described(template, old, new))
+    texts = (template.text(commit, "CHANGELOG.md") for commit in (old, new))
+    print_status(changelog.shown(changelog.news(*texts)))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from tools.service import Refused
+from tools.terminal import CommandError
 
 
 def register(main: Path, feature: str) -> None:
@@ -11,12 +11,10 @@ def register(main: Path, feature: str) -> None:
     text = main.read_text()
     tree = ast.parse(text)
     if feature in _names(tree):
-        raise Refused(
-            f"src/app/main.py has a {feature} already; another name, or a plural=…, makes another one"
-        )
+        raise CommandError(f"src/app/main.py has a {feature} already. Type another name=… or plural=…")
     imported, included = _place_of_import(tree, feature), _last_router(tree)
     if not imported or not included:
-        raise Refused(
+        raise CommandError(
             "src/app/main.py has no import from app., or no app.include_router(…), to put the new one beside"
         )
     lines = text.splitlines(keepends=True)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools.service import Refused
+from tools.terminal import CommandError
 
 RENDER_SECONDS = 60
 
@@ -33,8 +33,8 @@ def render(template: Path, answers: Json, folder: Path) -> tuple[Path, Json]:
         check=False,
     )
     if done.returncode:
-        said = (done.stderr + done.stdout).strip().splitlines() or ["cookiecutter says nothing"]
-        raise Refused(said[-1].strip())
+        said = (done.stderr + done.stdout).strip().splitlines() or ["cookiecutter printed nothing"]
+        raise CommandError(said[-1].strip())
     [made], [replay] = (folder / "made").iterdir(), (folder / "replay").iterdir()
     context: Json = json.loads(replay.read_text("utf-8"))["cookiecutter"]
     return made, context

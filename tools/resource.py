@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tools.features import features, refuse_clash
 from tools.registration import register
-from tools.scaffold import Staged, add, add_migration, asked, copy, made_by, refuse_uncommitted, ruff
-from tools.service import PROJECT, Refused
+from tools.scaffold import Scaffold, add, add_migration, asked, copy, made_by, refuse_uncommitted, ruff
+from tools.service import PROJECT
+from tools.terminal import CommandError
 
 EXAMPLE = (
     'make resource name=invoice fields="number:str:unique amount:decimal(12,2) paid:bool=false notes:text?"'
@@ -19,27 +20,27 @@ MAIN = Path("src/app/main.py")
 
 
 def main() -> int:
-    return add("make resource", stage, then="make migrate, make check")
+    return add("make resource", scaffold, then="make migrate, make check")
 
 
-def stage(folder: Path) -> Staged:
+def scaffold(folder: Path) -> Scaffold:
     answers = asked("name", "fields", "plural")
     if not answers["name"] or not answers["fields"]:
-        raise Refused(f"it needs a name and fields: {EXAMPLE}")
+        raise CommandError(f"it needs a name and fields: {EXAMPLE}")
     refuse_uncommitted()
     made = made_by("resource", answers | {"_features": features(PROJECT)}, folder)
     feature = refuse_clash(PROJECT, made, answers["name"])
-    staged, new = copy(made, folder)
-    register(staged / MAIN, feature)
-    tidy(staged, new)
-    return Staged(staged, [*new, add_migration(staged, feature)], [MAIN])
+    service, new = copy(made, folder)
+    register(service / MAIN, feature)
+    tidy(service, new)
+    return Scaffold(service, [*new, add_migration(service, feature)], [MAIN])
 
 
-def tidy(staged: Path, new: list[Path]) -> None:
+def tidy(service: Path, new: list[Path]) -> None:
     """Drop the imports that these fields do not need, and break the lines where they are long."""
-    ruff(staged, "check", "--fix-only", "--quiet", *map(str, new))
-    ruff(staged, "check", "--fix-only", "--quiet", "--select", "I001", str(MAIN))
-    ruff(staged, "format", "--quiet", *map(str, new))
+    ruff(service, "check", "--fix-only", "--quiet", *map(str, new))
+    ruff(service, "check", "--fix-only", "--quiet", "--select", "I001", str(MAIN))
+    ruff(service, "format", "--quiet", *map(str, new))
 
 
 if __name__ == "__main__":

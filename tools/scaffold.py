@@ -15,15 +15,15 @@ from typing import Any
 
 from tools.merge import git
 from tools.rendering import render
-from tools.service import PROJECT, Refused, run
-from tools.terminal import complain, end_on_signals, say
+from tools.service import PROJECT, run
+from tools.terminal import CommandError, print_status, run_command
 
 GENERATORS = Path(__file__).parent.parent / "generators"
 IN_SERVICE = Path(__file__).parent / "in_service"
 
 
 @dataclass(frozen=True)
-class Staged:
+class Scaffold:
     """What the service would be, in a folder of its own; what of it is new, and what is not as it was."""
 
     folder: Path
@@ -31,23 +31,20 @@ class Staged:
     changed: list[Path]
 
 
-def add(command: str, stage: Callable[[Path], Staged], then: str) -> int:
-    end_on_signals()
-    try:
+def add(command: str, scaffold: Callable[[Path], Scaffold], then: str) -> int:
+    """Run the command: show the scaffold, and put it in place unless `dry=1` was typed."""
+
+    def main() -> int:
         dry = asked("dry")["dry"] not in ("", "0")
-        with tempfile.TemporaryDirectory(prefix="staged-") as folder:
-            staged = stage(Path(folder))
-            show(staged, dry=dry)
+        with tempfile.TemporaryDirectory(prefix="scaffold-") as folder:
+            made = scaffold(Path(folder))
+            show(made, dry=dry)
             if not dry:
-                put(staged)
-                say(f"\nNext: {then}")
-    except KeyboardInterrupt:
-        complain("Stopped: nothing has changed")
-        return 130
-    except (Refused, OSError) as error:
-        complain(f"{command}: {error}")
-        return 2
-    return 0
+                put(made)
+                print_status(f"\nNext: {then}")
+        return 0
+
+    return run_command(main, name=command)
 
 
 def asked(*names: str) -> dict[str, str]:
@@ -55,21 +52,19 @@ def asked(*names: str) -> dict[str, str]:
     answers = {name: os.environ.get(name, "").strip() for name in names}
     for name, text in answers.items():
         if "{" in text:  # cookiecutter would take it for markup of a template.
-            raise Refused(f"{name}: there is no {{ in one, and there is in {text!r}")
+            raise CommandError(f"{name}={text!r} must not contain {{")
     return answers
 
 
 def refuse_uncommitted() -> None:
     try:
         git("rev-parse", "--verify", "HEAD^{commit}")
-    except (Refused, OSError) as error:
-        why = "git has no commit of this service yet; type: git init && git add --all && git commit -m Start"
-        raise Refused(why) from error
+    except (CommandError, OSError) as error:
+        why = "This service is not in git yet. Type: git init && git add --all && git commit -m Start"
+        raise CommandError(why) from error
     changes = [line[3:] for line in git("status", "--porcelain", "--", ".").splitlines()]
     if changes:
-        raise Refused(
-            f"{changes[0]} is not committed; commit or stash all changes, so that the new ones stand alone"
-        )
+        raise CommandError(f"{changes[0]} is not committed. Commit or stash all changes first")
 
 
 def made_by(generator: str, answers: dict[str, Any], folder: Path) -> Path:
@@ -80,42 +75,42 @@ def made_by(generator: str, answers: dict[str, Any], folder: Path) -> Path:
 
 def copy(made: Path, folder: Path) -> tuple[Path, list[Path]]:
     """Copy the service into a folder, and what was made into the copy; say which files of it are new."""
-    staged = folder / "service"
+    service = folder / "service"
     for each in ("src", "tests", "migrations"):
-        shutil.copytree(PROJECT / each, staged / each, symlinks=True)
-    shutil.copy2(PROJECT / "pyproject.toml", staged)
-    shutil.copytree(made, staged, dirs_exist_ok=True)
-    return staged, sorted(path.relative_to(made) for path in made.rglob("*.py"))
+        shutil.copytree(PROJECT / each, service / each, symlinks=True)
+    shutil.copy2(PROJECT / "pyproject.toml", service)
+    shutil.copytree(made, service, dirs_exist_ok=True)
+    return service, sorted(path.relative_to(made) for path in made.rglob("*.py"))
 
 
-def ruff(staged: Path, *arguments: str) -> None:
-    _by_service(staged, "ruff", "-m", "ruff", *arguments)
+def ruff(service: Path, *arguments: str) -> None:
+    _by_service(service, "ruff", "-m", "ruff", *arguments)
 
 
-def add_migration(staged: Path, table: str) -> Path:
+def add_migration(service: Path, table: str) -> Path:
     """Write the migration of a new table by the service's own models."""
-    versions = staged / "migrations/versions"
+    versions = service / "migrations/versions"
     before = set(versions.iterdir())
-    _by_service(staged, "the migration", "-P", str(IN_SERVICE / "new_table.py"), table)
+    _by_service(service, "the migration", "-P", str(IN_SERVICE / "new_table.py"), table)
     [migration] = [path for path in set(versions.iterdir()) - before if path.suffix == ".py"]
-    return migration.relative_to(staged)
+    return migration.relative_to(service)
 
 
-def _by_service(staged: Path, what: str, *arguments: str) -> None:
+def _by_service(service: Path, what: str, *arguments: str) -> None:
     try:
-        run(*arguments, folder=staged, sources=(staged / "src", PROJECT))
-    except Refused as refusal:
-        raise Refused(f"{what} failed, and nothing was changed: {refusal}") from refusal
+        run(*arguments, folder=service, sources=(service / "src", PROJECT))
+    except CommandError as refusal:
+        raise CommandError(f"{what} failed and nothing has changed: {refusal}") from refusal
 
 
-def show(staged: Staged, *, dry: bool) -> None:
-    say("It would add" if dry else "Adding")
-    for path in staged.new:
-        say(f"  {path}")
-    for path in staged.changed:
-        say(f"and to {path}")
-        for line in _differences(path, staged.folder):
-            say(f"  {line}")
+def show(scaffold: Scaffold, *, dry: bool) -> None:
+    print_status("It would add" if dry else "Adding")
+    for path in scaffold.new:
+        print_status(f"  {path}")
+    for path in scaffold.changed:
+        print_status(f"and to {path}")
+        for line in _differences(path, scaffold.folder):
+            print_status(f"  {line}")
 
 
 def _differences(path: Path, folder: Path) -> Iterator[str]:
@@ -124,16 +119,16 @@ def _differences(path: Path, folder: Path) -> Iterator[str]:
     return (line for line in lines if line[:2] not in ("--", "++", "@@"))
 
 
-def put(staged: Staged) -> None:
+def put(scaffold: Scaffold) -> None:
     """Put in place what is new, and last what is changed; on any failure take it all away again."""
-    before = {path: (PROJECT / path).read_bytes() for path in staged.changed}
-    folders = {folder for path in staged.new for folder in path.parents if not (PROJECT / folder).exists()}
+    before = {path: (PROJECT / path).read_bytes() for path in scaffold.changed}
+    folders = {folder for path in scaffold.new for folder in path.parents if not (PROJECT / folder).exists()}
     try:
-        for path in [*staged.new, *staged.changed]:
+        for path in [*scaffold.new, *scaffold.changed]:
             (PROJECT / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(staged.folder / path, PROJECT / path)
+            shutil.copyfile(scaffold.folder / path, PROJECT / path)
     except BaseException:
-        for path in staged.new:
+        for path in scaffold.new:
             (PROJECT / path).unlink(missing_ok=True)
         for folder in sorted(folders, reverse=True):
             shutil.rmtree(PROJECT / folder, ignore_errors=True)

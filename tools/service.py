@@ -5,14 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.terminal import CommandError
+
 PROJECT = Path.cwd()
 # What has to import the service runs by its own Python: this one has only what the tools need.
 PYTHON = os.environ.get("SERVICE_PYTHON", sys.executable)
 _OURS = ("PYTHONPATH", "SERVICE_PYTHON", "TEMPLATE_CLONE", "VIRTUAL_ENV")
-
-
-class Refused(Exception):  # noqa: N818 - It says what happened.
-    """What is wrong and what to type next, in a line; nothing has been changed."""
 
 
 def run(*arguments: str, folder: Path, sources: tuple[Path, ...] = ()) -> str:
@@ -24,6 +22,6 @@ def run(*arguments: str, folder: Path, sources: tuple[Path, ...] = ()) -> str:
         [PYTHON, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["it says nothing"]
-        raise Refused(said[-1])
+        said = (done.stderr or done.stdout).strip().splitlines() or ["it printed nothing"]
+        raise CommandError(said[-1])
     return done.stdout

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.rendering import Json, render
-from tools.service import PROJECT, Refused
+from tools.service import PROJECT
+from tools.terminal import CommandError
 
 STATE = ".cruft.json"
-HOW_TO_LINK = "make link template=<its URL> to=<the version it was made of>"
+HOW_TO_LINK = "make link template=<its URL> to=<the version that made this service>"
 CONTEXT = "cookiecutter"  # Under this name cruft keeps what the template had to work with.
 OF_THIS_MACHINE = ("_checkout", "_output_dir", "_repo_dir")
 _RELEASE = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
@@ -27,12 +28,12 @@ def linked() -> Json:
     """Read which version of which template this service has."""
     path = PROJECT / STATE
     if not path.exists():
-        raise Refused(f"This service does not know its template yet: {HOW_TO_LINK}")
+        raise CommandError(f"This service is not linked to its template. Type: {HOW_TO_LINK}")
     try:
         state: Json = json.loads(path.read_text("utf-8"))
         state["template"], state["commit"], state["context"][CONTEXT].items()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused(f"{STATE} is damaged ({error!r}): git restore {STATE}") from error
+        raise CommandError(f"{STATE} is damaged ({error!r}). Type: git restore {STATE}") from error
     return state
 
 
@@ -72,7 +73,7 @@ class Template:
         found = self.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{version}^{{commit}}")
         if not found:
             there = ", ".join(self.releases()[:5]) or "none is released"
-            raise Refused(f"{self.url} has no version {version} (the newest: {there})")
+            raise CommandError(f"{self.url} has no version {version} (the newest: {there})")
         return found
 
     def contains(self, commit: str, earlier: str) -> bool:
@@ -91,8 +92,8 @@ class Template:
         self._unpack(commit, parent / "template")
         try:
             made, used = render(parent / "template", given, parent / "rendered")
-        except Refused as refusal:
-            raise Refused(f"{self.name(commit)} makes no service of these answers: {refusal}") from refusal
+        except CommandError as refusal:
+            raise CommandError(f"{self.name(commit)} rejects these answers: {refusal}") from refusal
         made.rename(folder)
         kept = {name: answer for name, answer in used.items() if name not in OF_THIS_MACHINE}
         context = {CONTEXT: {**kept, "_template": self.url, "_commit": commit}}
@@ -108,7 +109,9 @@ class Template:
         command = ["git", "--git-dir", str(self.clone), "archive", "--format=tar", commit]
         done = subprocess.run(command, capture_output=True, check=False)
         if done.returncode:
-            raise Refused(f"{self.url} cannot be read at {self.name(commit)}: is it damaged?")
+            raise CommandError(
+                f"{self.url} cannot be read at {self.name(commit)}. Its repository may be damaged"
+            )
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
             archive.extractall(folder, filter="data")
 
@@ -128,7 +131,9 @@ def checked(given: Json, asked: Json, version: str) -> Json:
     for name, answer in given.items():
         choices = asked.get(name)
         if isinstance(choices, list) and answer not in choices:
-            raise Refused(f"{name}={answer} is no choice of {version}: {name}=… takes {', '.join(choices)}")
+            raise CommandError(
+                f"{name}={answer} is not a choice of {version}. Choose one of: {', '.join(choices)}"
+            )
     return {name: answer for name, answer in given.items() if name in asked}
 
 

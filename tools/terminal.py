@@ -1,24 +1,41 @@
-"""What a command says to its terminal, and what the terminal says to it."""
+"""Commands and their terminal: what they print, how they end, which signals they take."""
 
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def say(line: str) -> None:
-    """Print a line at once; a terminal that has gone away must not leave something half done."""
+class CommandError(Exception):
+    """Nothing has changed. The message is the line that the user sees: the problem and what to type next."""
+
+
+def run_command(main: Callable[[], int], *, name: str = "") -> int:
+    """Run a command and return its exit code: 2 after the line of a `CommandError`, 130 after Ctrl-C."""
+    end_on_signals()
+    try:
+        return main()
+    except (CommandError, OSError) as error:
+        print_error(f"{name}: {error}" if name else str(error))
+        return 2
+    except KeyboardInterrupt as interrupt:
+        print_error(str(interrupt) or "Stopped: nothing has changed")
+        return 130
+
+
+def print_status(line: str) -> None:
+    """Print a line at once. A closed terminal is no error: nothing may be left half done."""
     try:
         print(line, flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def complain(line: str) -> None:
+def print_error(line: str) -> None:
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:

@@ -2,11 +2,11 @@
 # requires-python = ">=3.13"
 # dependencies = ["cookiecutter>=2.7"]
 # ///
-"""`make update`: brings what the template has learnt since, into the working tree, as one change to look at.
+"""`make update`: merge the changes of the template into the working tree, as one change to review.
 
     make update to=v1.4.0 kubernetes=yes
 
-Ends with 2, and nothing has changed, if it cannot; with 1 if there are conflicts to settle.
+The exit code is 2 if it changed nothing because of an error, and 1 if there are conflicts to resolve.
 """
 
 import os
@@ -18,9 +18,9 @@ from pathlib import Path
 from tools import changelog, new_migrations
 from tools.merge import Merged, git, merge, refuse_unless_clean
 from tools.rendering import Json
-from tools.service import PROJECT, Refused
+from tools.service import PROJECT
 from tools.template import STATE, Template, answers, checked, fetched, linked, questions, typed, write
-from tools.terminal import complain, end_on_signals, say, undisturbed
+from tools.terminal import CommandError, print_error, print_status, run_command, undisturbed
 
 LOCK_SECONDS = 120
 VERSIONS = "migrations/versions"
@@ -33,7 +33,7 @@ def update(to: str, changed: dict[str, str]) -> int:
         template = fetched(state["template"])
         old, new = template.commit(state["commit"]), template.commit(to or template.newest())
         if not changed and (template.contains(old, new) if not to else old == new):
-            say(f"This service has all of {template.name(new)} already")
+            print_status(f"This service is up to date with {template.name(new)}")
             return 0
         given = chosen(template, new, answers(state), changed)
         template.render(old, answers(state), Path(name, "old"))
@@ -53,7 +53,9 @@ def update(to: str, changed: dict[str, str]) -> int:
 def chosen(template: Template, commit: str, given: Json, changed: dict[str, str]) -> Json:
     asked = questions(template, commit)
     if unknown := changed.keys() - asked.keys():
-        raise Refused(f"{min(unknown)}=… is neither to=… nor a question of the template: {', '.join(asked)}")
+        raise CommandError(
+            f"{min(unknown)}=… is neither to=… nor a question of the template: {', '.join(asked)}"
+        )
     return checked(given | changed, asked, template.name(commit))
 
 
@@ -74,39 +76,36 @@ def lock() -> None:
         subprocess.run(command, cwd=PROJECT, capture_output=True, timeout=LOCK_SECONDS, check=True)
         git("add", "--update", "--", "uv.lock")
     except (OSError, subprocess.SubprocessError):
-        complain(
-            "uv.lock could not be brought into step with pyproject.toml. When there is a network: uv lock"
-        )
+        print_error("Cannot update uv.lock. When there is a network, type: uv lock")
 
 
 def report(names: tuple[str, str], merged: Merged, by_hand: list[str]) -> None:
-    say(f"Updated from {names[0]} to {names[1]}; nothing is committed yet.")
+    print_status(f"Updated from {names[0]} to {names[1]}; nothing is committed yet.")
     if merged.left_out:
-        say(f"\nChanged by the template, but not here any more, and left out: {', '.join(merged.left_out)}")
+        print_status(f"\nSkipped, because this service has deleted them: {', '.join(merged.left_out)}")
     if by_hand:
-        say("\nWhat needs a hand, says the template's changelog:\n\n" + "\n".join(by_hand))
+        print_status("\nChanges to make by hand, from the changelog:\n\n" + "\n".join(by_hand))
     if merged.conflicts:
-        say(
-            "\nBoth you and the template have changed these. Edit what stands between the marks, "
+        print_status(
+            "\nBoth you and the template have changed these files. Resolve the conflicts, "
             "then git add each:\n"
         )
-        say("\n".join(f"    {path}" for path in merged.conflicts))
-    say("\nNext:\n\n    git diff HEAD\n    make check\n    git commit\n\nTo take it back: git reset --hard")
+        print_status("\n".join(f"    {path}" for path in merged.conflicts))
+    print_status(
+        "\nNext:\n\n    git diff HEAD\n    make check\n    git commit\n\nTo undo it: git reset --hard"
+    )
 
 
 def main() -> int:
-    end_on_signals()
     changed = typed()
     try:
         return update(changed.pop("to", ""), changed)
-    except Refused as refusal:
-        complain(str(refusal))
-        return 2
     except KeyboardInterrupt:
-        is_there = bool(git("status", "--porcelain"))
-        complain("Stopped; uv.lock is still to come: uv lock" if is_there else "Stopped: nothing has changed")
-        return 130
+        is_merged = bool(git("status", "--porcelain"))
+        raise KeyboardInterrupt(
+            "Stopped. The update is merged; now type: uv lock" if is_merged else ""
+        ) from None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

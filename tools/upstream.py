@@ -12,31 +12,34 @@ from collections import Counter
 from pathlib import Path
 
 from tools.features import is_there
-from tools.scaffold import IN_SERVICE, Staged, add, asked, copy, made_by, refuse_uncommitted, ruff
-from tools.service import PROJECT, Refused, run
+from tools.scaffold import IN_SERVICE, Scaffold, add, asked, copy, made_by, refuse_uncommitted, ruff
+from tools.service import PROJECT, run
+from tools.terminal import CommandError
 from tools.wiring import CONFTEST, ENVIRONMENT, LIFESPAN, SETTINGS, refuse_taken, wire
 
 EXAMPLE = "make upstream name=payments url=https://payments.example/v2/"
 
 
 def main() -> int:
-    return add("make upstream", stage, then="make check; then its real calls, in its client and schemas")
+    return add(
+        "make upstream", scaffold, then="make check; then write its real calls, in its client and schemas"
+    )
 
 
-def stage(folder: Path) -> Staged:
+def scaffold(folder: Path) -> Scaffold:
     name, url = asked("name", "url").values()
     if not name:
-        raise Refused(f"it needs a name: {EXAMPLE}")
+        raise CommandError(f"it needs a name: {EXAMPLE}")
     refuse_uncommitted()
     made = made_by("upstream", {"name": name, "url": read_by_settings(name, url)}, folder)
     refuse_clash(made, name)
     group, variables = ((made / "parts" / each).read_text() for each in ("settings.py", "env.example"))
     shutil.rmtree(made / "parts")
-    staged, new = copy(made, folder)
-    shutil.copy2(PROJECT / ENVIRONMENT, staged)
-    wire(staged, name, group, variables)
-    tidy(staged, [*new, SETTINGS, LIFESPAN, CONFTEST])
-    return Staged(staged, new, [SETTINGS, LIFESPAN, CONFTEST, ENVIRONMENT])
+    service, new = copy(made, folder)
+    shutil.copy2(PROJECT / ENVIRONMENT, service)
+    wire(service, name, group, variables)
+    tidy(service, [*new, SETTINGS, LIFESPAN, CONFTEST])
+    return Scaffold(service, new, [SETTINGS, LIFESPAN, CONFTEST, ENVIRONMENT])
 
 
 def read_by_settings(name: str, url: str) -> str:
@@ -53,14 +56,18 @@ def refuse_clash(made: Path, name: str) -> None:
         f"tests/{name}_api.py",
     )
     if there := [each for each in paths if is_there(PROJECT / each)]:
-        raise Refused(f"there is {there[0]} already; another name makes another one")
+        raise CommandError(f"{there[0]} exists already. Type another name=…")
     refuse_taken(PROJECT, name)
     for path in sorted((PROJECT / "tests").rglob("*.py")):
         if taken := re.search(rf"^(?:async )?def ({name}_(?:api|server))\b", path.read_text(), re.MULTILINE):
-            raise Refused(f"there is a {taken[1]} in {path.relative_to(PROJECT)}; another name than {name}")
+            raise CommandError(
+                f"there is a {taken[1]} in {path.relative_to(PROJECT)}; another name than {name}"
+            )
     for path in sorted(made.rglob("*.py")):
         if twice := [each for each, times in Counter(bound(path)).items() if times > 1]:
-            raise Refused(f"the name {name!r}: its code has a {twice[0]} already; for example {name}_api")
+            raise CommandError(
+                f"the name {name!r}: its code has a {twice[0]} already; for example {name}_api"
+            )
 
 
 def bound(path: Path) -> list[str]:
@@ -76,10 +83,10 @@ def bound(path: Path) -> list[str]:
     return imported + assigned + defined
 
 
-def tidy(staged: Path, paths: list[Path]) -> None:
+def tidy(service: Path, paths: list[Path]) -> None:
     """Bring imports in order, and break the lines where they are long."""
-    ruff(staged, "check", "--fix-only", "--quiet", "--select", "I001", *map(str, paths))
-    ruff(staged, "format", "--quiet", *map(str, paths))
+    ruff(service, "check", "--fix-only", "--quiet", "--select", "I001", *map(str, paths))
+    ruff(service, "format", "--quiet", *map(str, paths))
 
 
 if __name__ == "__main__":

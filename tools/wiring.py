@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tools.service import Refused
+from tools.terminal import CommandError
 
 SETTINGS = Path("src/app/settings.py")
 LIFESPAN = Path("src/app/lifespan.py")
@@ -38,7 +38,7 @@ def refuse_taken(service: Path, name: str) -> None:
         fields = {ast.unparse(field.target) for field in _fields(_class(tree, owner))}
         classes = {node.name.lower() for node in _classes(tree)}
         if name in fields or f"{name.replace('_', '')}settings" in classes:
-            raise Refused(f"{path} has {name} already; another name, please")
+            raise CommandError(f"{path} has {name} already. Type another name=…")
 
 
 def _of_settings(tree: ast.Module, name: str, group: str) -> list[Addition]:
@@ -107,7 +107,7 @@ def _parsed(service: Path, path: Path) -> ast.Module:
     try:
         return ast.parse((service / path).read_text())
     except SyntaxError as error:
-        raise Refused(f"{path}:{error.lineno} is no Python; correct it first") from None
+        raise CommandError(f"{path}:{error.lineno} is not valid Python. Correct it first") from None
 
 
 def _classes(tree: ast.Module) -> list[ast.ClassDef]:
@@ -148,8 +148,8 @@ def _imports(tree: ast.Module, *needed: tuple[str, str]) -> list[Addition]:
     ]
 
 
-def _no_place(path: Path, what: str, line: str) -> Refused:
-    return Refused(f"{path} has no {what} any more, where this line would go: {line}")
+def _no_place(path: Path, what: str, line: str) -> CommandError:
+    return CommandError(f"{path} has no {what} any more, where this line would go: {line}")
 
 
 def _add(service: Path, path: Path, additions: Sequence[Addition]) -> None:

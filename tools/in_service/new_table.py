@@ -6,12 +6,12 @@ The service's own Python runs this, without a database.
 import sys
 from argparse import Namespace
 
+from alembic import util
 from alembic.autogenerate import render_python_code
 from alembic.config import Config
 from alembic.operations.ops import CreateIndexOp, CreateTableOp, DowngradeOps, UpgradeOps
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError, rev_id
 from app import main as application
 from chassis.database import Base
 from sqlalchemy import Table
@@ -24,7 +24,7 @@ def write(table: Table) -> None:
     indexes = sorted(table.indexes, key=lambda index: str(index.name))
     made = [CreateTableOp.from_table(table), *map(CreateIndexOp.from_index, indexes)]
     script.generate_revision(
-        rev_id(),
+        util.rev_id(),
         table.name.replace("_", " "),
         upgrades=rendered(UpgradeOps(made)),
         downgrades=rendered(DowngradeOps([each.reverse() for each in reversed(made)])),
@@ -41,5 +41,5 @@ def rendered(operations: UpgradeOps | DowngradeOps) -> str:
 if __name__ == "__main__":
     try:
         write(Base.metadata.tables[sys.argv[1]])
-    except CommandError as error:
+    except util.CommandError as error:
         sys.exit(f"Alembic: {error}")

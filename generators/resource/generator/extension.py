@@ -6,16 +6,10 @@ It runs on the Python of the user's cookiecutter, with what cookiecutter needs a
 from collections.abc import Mapping
 from typing import Any
 
-from cookiecutter.exceptions import FailedHookException
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from generator.refusal import Refused
 from generator.resource import Resource, resource
-
-
-class RefusedResource(SystemExit, FailedHookException):
-    """One line and exit code 1: cookiecutter prints a failed hook so, a program that runs it may catch it."""
 
 
 class Resources(Extension):
@@ -25,7 +19,4 @@ class Resources(Extension):
 
 
 def of_answers(answers: Mapping[str, Any]) -> Resource:
-    try:
-        return resource(answers["name"], answers["fields"], answers["plural"], answers.get("_features") or {})
-    except Refused as error:
-        raise RefusedResource(str(error)) from None
+    return resource(answers["name"], answers["fields"], answers["plural"], answers.get("_features") or {})

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from generator import names
+from generator.errors import CommandError
 from generator.kinds import Kind, kind_of
-from generator.refusal import Refused
 
 EXAMPLE = "for example amount:decimal(12,2), notes:text? or paid:bool=false"
 MARKS = ("optional", "unique", "index")
@@ -178,19 +178,21 @@ class Field:
 def parsed(written: str, owner: str, table: str, features: Mapping[str, Any]) -> Field:
     found = _FIELD.fullmatch(written)
     if not found:
-        raise Refused(f"{written!r} is no field, {EXAMPLE} (no space within one)")
+        raise CommandError(f"{written!r} is not a field, {EXAMPLE} (a field has no spaces)")
     try:
         return _of(found, owner, table, features)
-    except Refused as error:
-        raise Refused(f"{written!r}: {error}") from None
+    except CommandError as error:
+        raise CommandError(f"{written!r}: {error}") from None
 
 
 def _of(found: re.Match[str], owner: str, table: str, features: Mapping[str, Any]) -> Field:
     marks = found["marks"].replace("?", ":optional").split(":")[1:]
     if unknown := [mark for mark in marks if mark not in MARKS]:
-        raise Refused(f"there is no mark {unknown[0]!r}; there are {', '.join(MARKS)}, and ? for optional")
+        raise CommandError(
+            f"there is no mark {unknown[0]!r}; there are {', '.join(MARKS)}, and ? for optional"
+        )
     if len(set(marks)) < len(marks):
-        raise Refused("a mark stands there twice")
+        raise CommandError("the same mark is given twice")
     target = _target(found["name"], found["kind"], features)
     kind = kind_of("uuid" if target else found["kind"])
     name = f"{found['name']}_id" if target else found["name"]
@@ -207,7 +209,7 @@ def _target(name: str, written: str, features: Mapping[str, Any]) -> Target | No
     wanted = found[1] or name
     if wanted not in features:
         there = f"there are: {', '.join(sorted(features)) or 'none'}"
-        raise Refused(
+        raise CommandError(
             f"there is no resource {wanted!r} with a route, and new_{wanted} in a factories.py; {there}"
         )
     return Target(wanted, **features[wanted])
@@ -215,18 +217,18 @@ def _target(name: str, written: str, features: Mapping[str, Any]) -> Target | No
 
 def _check_marks(written: str, field: Field) -> None:
     if field.unique and not field.kind.distinct:
-        raise Refused(f"a {written} cannot be unique")
+        raise CommandError(f"a {written} cannot be unique")
     if field.filters and not field.kind.indexable:
-        raise Refused(f"a {written} has no place in an index; str(200) or shorter has")
+        raise CommandError(f"a {written} cannot have an index; use str(200) or shorter")
 
 
 def _default(written: str, default: str | None, field: Field) -> str:
     if default is None:
         return "None" if field.optional else ""
     if field.unique:
-        raise Refused("what is unique has no default: the first row would take it")
+        raise CommandError("a unique field cannot have a default")
     if field.target or not field.kind.default:
-        raise Refused(f"a {written} has no default")
+        raise CommandError(f"a {written} cannot have a default")
     if (value := field.kind.default(default)) is None:
-        raise Refused(f"{default!r} is no {written}, so it cannot be the default")
+        raise CommandError(f"{default!r} is not a valid default for {written}")
     return {"true": "True", "false": "False"}.get(value, value)

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from generator.refusal import Refused
+from generator.errors import CommandError
 
 _LONGEST_STRING = 10_000
 _LONGEST_KEY = 500  # An entry of a B-tree has room for 2,704 bytes, and a character takes up to four.
@@ -91,7 +91,7 @@ def integer(bits: int) -> Kind:
 
 def decimal(precision: str = "", scale: str = "0") -> Kind:
     if not precision:
-        raise Refused("a decimal says its digits, for example decimal(12,2)")
+        raise CommandError("a decimal needs its digits, for example decimal(12,2)")
     most = _number("decimal", precision, 1, _MOST_DIGITS)
     after = _number("decimal", scale, 0, most)
     before = most - after
@@ -181,10 +181,12 @@ def json_object() -> Kind:
 
 def enum(*values: str) -> Kind:
     if len(values) < 2 or len(set(values)) < len(values):  # noqa: PLR2004 - One alone is a constant.
-        raise Refused("an enum has two values or more, each once, for example enum(open|closed)")
+        raise CommandError("an enum needs two values or more, all different, for example enum(open|closed)")
     for each in values:
         if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", each) or len(each) > _LONGEST_VALUE:
-            raise Refused(f"the value {each!r} of an enum: lower-case letters, digits, underscores, up to 32")
+            raise CommandError(
+                f"the value {each!r} of an enum: lower-case letters, digits, underscores, up to 32"
+            )
     return Kind(
         python="",
         examples=(f'"{values[0]}"', f'"{values[1]}"'),
@@ -213,17 +215,19 @@ def kind_of(written: str) -> Kind:
     name, _, rest = written.partition("(")
     arguments = re.split(r"[|,]", rest.removesuffix(")")) if rest else []
     if name not in KINDS:
-        raise Refused(f"there is no type {name!r}; there are {', '.join(KINDS)} and ref")
+        raise CommandError(f"there is no type {name!r}; there are {', '.join(KINDS)} and ref")
     if name not in ("str", "decimal", "enum") and arguments:
-        raise Refused(f"the type {name} takes nothing in brackets, and there is {written!r}")
+        raise CommandError(f"the type {name} takes nothing in brackets, unlike {written!r}")
     if len(arguments) > {"str": 1, "decimal": 2}.get(name, len(arguments)):
-        raise Refused(f"{written!r} has too much in its brackets; for example str(64), decimal(12,2)")
+        raise CommandError(
+            f"{written!r} has too many arguments in its brackets; for example str(64), decimal(12,2)"
+        )
     return KINDS[name](*arguments)
 
 
 def _number(kind: str, given: str, least: int, most: int) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", given) or not least <= int(given) <= most:
-        raise Refused(f"{given!r} in the brackets of {kind}: a number from {least} to {most}")
+        raise CommandError(f"{given!r} in the brackets of {kind}: a number from {least} to {most}")
     return int(given)
 
 

@@ -31,7 +31,7 @@ OF_ITS_CODE = _names("""
     if_match index insert instant iterator json json_value kind kit lifespan limit limits listing
     logs lost main mapped mapped_column metadata method middleware missing model_config models name
     new newest numeric other page pages params path precondition precondition_failed problems
-    pydantic pytest pool query read references replica response route router row rows schemas
+    pydantic pytest pool query read references replica response responses route router row rows schemas
     second select server service service_error session sizes slug source_id sqlalchemy statement
     status str_enum strict_bool string structlog tag taken tests text timedelta title
     transaction update updated_at uuid uuid4 value values version violations walk wanted

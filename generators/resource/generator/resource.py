@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from generator import fields, names
+from generator.errors import CommandError
 from generator.fields import EXAMPLE, Field
-from generator.refusal import Refused
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def resource(name: str, written: str, plural: str, features: Mapping[str, Any]) 
     plural = plural or names.plural_of(name)
     names.check_resource(name, plural)
     if not written.split():
-        raise Refused(f'fields: there are none; type fields="…", {EXAMPLE}')
+        raise CommandError(f'fields are missing; type fields="…", {EXAMPLE}')
     given = tuple(fields.parsed(each, name, plural, features) for each in written.split())
     _check_together(given)
     return Resource(name, plural, given)
@@ -129,11 +129,13 @@ def _check_together(given: tuple[Field, ...]) -> None:
     for field in given:
         name = names.camel(field.name)
         if name in seen:
-            raise Refused(f"the fields {seen[name]!r} and {field.name!r}: both would be {name} in the code")
+            raise CommandError(
+                f"the fields {seen[name]!r} and {field.name!r}: both become {name} in the code"
+            )
         seen[name] = field.name
         for identifier in field.identifiers:
             if len(identifier) > names.LONGEST_IDENTIFIER:
-                raise Refused(
-                    f"the field {field.name!r}: PostgreSQL would have to call something {identifier}, "
-                    f"and {names.LONGEST_IDENTIFIER} characters are the most; a shorter name, please"
+                raise CommandError(
+                    f"the field {field.name!r}: the identifier {identifier} is longer than "
+                    f"the {names.LONGEST_IDENTIFIER} characters that PostgreSQL keeps; choose a shorter name"
                 )

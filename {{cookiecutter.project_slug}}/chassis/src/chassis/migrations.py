@@ -50,7 +50,7 @@ async def _hold_lock(connection: AsyncConnection) -> None:
     waiting = False
     while not await connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
         if not waiting:
-            print("another process is migrating; waiting", file=sys.stderr)  # noqa: T201 - For the terminal.
+            print("waiting: another process is migrating", file=sys.stderr)  # noqa: T201 - For the terminal.
             waiting = True
         await asyncio.sleep(POLL_INTERVAL)
 

@@ -42,7 +42,9 @@ def etag(version: int) -> str:
 
 
 _HEADERS = {"ETag": {"description": "The version, for If-Match", "required": True, "schema": {"type": "string"}}}
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has this version", "headers": _HEADERS}}
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "The client has this version", "headers": _HEADERS}
+}
 IF_NONE_MATCH = {"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}}
 
 

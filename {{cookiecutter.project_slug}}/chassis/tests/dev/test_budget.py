@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from chassis.dev import budget
+from chassis.dev.terminal import CommandError
 
 
 @pytest.fixture
@@ -34,9 +35,9 @@ def settings(limited_url: str, monkeypatch: pytest.MonkeyPatch) -> pytest.Monkey
 @pytest.mark.parametrize(
     ("replicas", "code", "said"),
     [
-        ("1", 0, "2 workers x 10 connections x 1 replicas = 20, and the database has 50 for us"),
-        ("2", 0, "may need up to 80 for a moment"),
-        ("3", 1, "Too few: lower APP_DATABASE__POOL_SIZE"),
+        ("1", 0, "2 workers x 10 connections x 1 replicas = 20; the database has 50 available"),
+        ("2", 0, "together need up to 80"),
+        ("3", 1, "Too few connections: lower APP_DATABASE__POOL_SIZE"),
     ],
 )
 def test_the_budget(
@@ -59,6 +60,6 @@ def test_a_pooler_has_a_budget_of_its_own(
 
 def test_a_database_that_cannot_be_reached_is_a_line(settings: pytest.MonkeyPatch) -> None:
     settings.setenv("APP_DATABASE__URL", "postgresql://u:hunter2@127.0.0.1:1/d")
-    with pytest.raises(SystemExit, match=r"cannot be reached: postgresql://u@127\.0\.0\.1:1/d: ") as end:
+    with pytest.raises(CommandError, match=r"Cannot connect to the database: postgresql://u@127\.0\.0\.1:1/d: ") as end:
         budget.main()
     assert "hunter2" not in str(end.value)

@@ -11,6 +11,7 @@ import pytest
 
 from chassis.dev import check_api
 from chassis.dev.check_api import main
+from chassis.dev.terminal import CommandError
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 
@@ -74,10 +75,10 @@ def test_a_break_that_is_meant(repository: Path) -> None:
 
 
 @pytest.mark.usefixtures("repository")
-def test_a_version_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_version_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("base", "--all")
-    assert main() == 2
-    assert "There is no --all to compare with" in capfd.readouterr().err
+    with pytest.raises(CommandError, match="There is no version --all to compare with"):
+        main()
 
 
 @pytest.mark.usefixtures("repository")
@@ -91,10 +92,10 @@ def test_the_first_push_has_nothing_before_it(
 
 def test_a_version_that_cannot_be_loaded_is_a_line(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (repository / "src/app/main.py").write_text("import nothing_of_this_name\n")
-    assert main() == 2
-    said = capfd.readouterr()
-    assert (said.out, said.err.count("\n")) == ("", 1)
-    assert said.err.startswith("The API of this version cannot be loaded: ModuleNotFoundError: No module named ")
+    reason = r"The API of this version cannot be loaded: ModuleNotFoundError: No module named .*\Z"
+    with pytest.raises(CommandError, match=reason):
+        main()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_document_of_a_service(project: Path) -> None:

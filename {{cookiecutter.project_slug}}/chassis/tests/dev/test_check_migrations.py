@@ -86,4 +86,4 @@ def test_the_migrations_of_this_service(
     monkeypatch.setattr(check_migrations, "PROJECT", EXAMPLE)
     monkeypatch.setenv("base", base)
     assert main() == 0
-    assert "nothing in them that blocks" in capsys.readouterr().out
+    assert "none of them blocks" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chassis.dev import deploy, kubernetes, smoke, swarm
-from chassis.dev.programs import CommandError
+from chassis.dev.terminal import CommandError
 from tests.dev.programs import Programs
 
 IMAGE = f"ghcr.io/us/orders:1.4.0@sha256:{'a' * 64}"
@@ -72,7 +72,7 @@ def test_it_migrates_then_rolls_out_then_tests(cluster: Programs) -> None:
 
 def test_a_migration_that_fails_rolls_out_nothing(cluster: Programs, capfd: pytest.CaptureFixture[str]) -> None:
     cluster.add("kubectl", {"get": (0, "FailureTarget Failed")})
-    with pytest.raises(CommandError, match="what ran before runs on"):
+    with pytest.raises(CommandError, match="The version before it is still running"):
         deploy.main()
     assert verbs(cluster) == ["delete", "apply", "get", "logs"]
     assert "it broke here" in capfd.readouterr().err
@@ -99,7 +99,7 @@ def test_an_old_image_comes_back_without_migrations(cluster: Programs, monkeypat
 
 def test_manifests_without_the_image_are_a_mistake(cluster: Programs) -> None:
     cluster.add("kubectl", {"kustomize": (0, "kind: Service\n")})
-    with pytest.raises(CommandError, match="names no image orders"):
+    with pytest.raises(CommandError, match="does not name an image orders"):
         deploy.main()
 
 
@@ -191,6 +191,6 @@ def test_files_come_as_variables_and_overwrite_nothing(tmp_path: Path, monkeypat
     assert hosts.read_text() == "one\ntwo\n"
 
     monkeypatch.setenv("KUBECONFIG_TEXT", "another")
-    with pytest.raises(CommandError, match="is there already"):
+    with pytest.raises(CommandError, match="exists already"):
         deploy.main()
     assert written[0].read_text() == "secret\n"

@@ -17,7 +17,7 @@ import pytest
 from chassis.dev.__main__ import watch
 from chassis.dev.postgres import THROWAWAY, running_server
 from chassis.dev.processes import child
-from chassis.dev.programs import CommandError
+from chassis.dev.terminal import CommandError
 from chassis.testing import query
 from tests.dev.waiting import has_ended, wait_until
 
@@ -94,7 +94,7 @@ def test_ctrl_c_ends_all_of_it_and_the_data_stays(copied: Path) -> None:
 def test_when_a_part_dies_the_rest_is_stopped() -> None:
     stop = ((signal.SIGTERM, 30.0),)
     with (
-        pytest.raises(CommandError, match="PostgreSQL has ended by itself, with exit code 3"),
+        pytest.raises(CommandError, match="PostgreSQL exited unexpectedly with code 3"),
         child(["sleep", "60"], stop=stop) as uvicorn,
         child(["sh", "-c", "exit 3"], stop=stop) as postgres,
     ):
@@ -108,7 +108,7 @@ def test_a_second_start_is_refused(copied: Path) -> None:
         code, output = second.wait_for_end()
 
     assert code == 1
-    assert "make dev: it runs already" in output
+    assert "make dev: another process already uses the database" in output
 
 
 def test_a_busy_port_is_named_with_a_way_out(copied: Path) -> None:

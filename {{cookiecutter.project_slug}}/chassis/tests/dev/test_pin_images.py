@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chassis.dev.pin_images import main
+from chassis.dev.terminal import CommandError
 from tests.dev.programs import Programs
 
 DOCKERFILE = """FROM ghcr.io/astral-sh/uv:0.13 AS uv
@@ -55,6 +56,6 @@ def test_the_overlays_get_the_digest_of_now(tmp_path: Path, digest: str) -> None
 def test_a_registry_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Programs(tmp_path, monkeypatch).add("docker", {"inspect": (1, "")})
     (tmp_path / "Dockerfile").write_text("FROM a:1\n")
-    with pytest.raises(SystemExit, match="The digest of a:1 cannot be had"):
+    with pytest.raises(CommandError, match="Cannot get the digest of a:1"):
         main(tmp_path)
     assert (tmp_path / "Dockerfile").read_text() == "FROM a:1\n"

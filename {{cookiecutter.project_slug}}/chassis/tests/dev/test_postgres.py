@@ -9,7 +9,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chassis.dev import programs
 from chassis.dev.postgres import (
     THROWAWAY,
     AlreadyRunning,
@@ -18,6 +17,7 @@ from chassis.dev.postgres import (
     url_of_running,
 )
 from chassis.dev.project import PROJECT
+from chassis.dev.terminal import CommandError
 from chassis.testing import query
 from tests.dev.waiting import has_ended, wait_until
 
@@ -158,7 +158,7 @@ def test_corrupt_data_is_named_in_one_line_and_left_alone(home: Path, file: str,
     whole = path.read_bytes()
     path.write_text(content)
     try:
-        with pytest.raises(programs.CommandError) as error, running_server(home):
+        with pytest.raises(CommandError) as error, running_server(home):
             pass
     finally:
         path.write_bytes(whole)

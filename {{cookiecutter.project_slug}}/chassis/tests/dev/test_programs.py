@@ -9,6 +9,7 @@ import pytest
 
 from chassis.dev import programs
 from chassis.dev.project import PROJECT
+from chassis.dev.terminal import CommandError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root must become another user")
 
@@ -62,5 +63,5 @@ def test_programs_out_of_reach_are_copied_once(folder: Path, monkeypatch: pytest
 def test_without_the_wheel_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_PACKAGE", "no_such_package")
 
-    with pytest.raises(programs.CommandError, match="no_such_package is not installed"):
+    with pytest.raises(CommandError, match="no_such_package is not installed"):
         programs.binaries()

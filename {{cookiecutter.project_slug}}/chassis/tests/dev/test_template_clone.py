@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from chassis.dev import template_clone
-from chassis.dev.template_clone import Origin, Refused, commit_of, expanded, origin, with_commit
+from chassis.dev.template_clone import Origin, commit_of, expanded, origin, with_commit
+from chassis.dev.terminal import CommandError
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 
@@ -50,7 +51,7 @@ def test_a_clone_that_lies_here_is_enough(template: Path, tmp_path: Path, monkey
     cached = with_commit(Origin(f"file://{template}", commit))
     assert with_commit(Origin(f"file://{template}", commit)) == cached
     assert cached.is_relative_to(tmp_path / "cache")
-    with pytest.raises(Refused, match="has no commit 000000000000; type: make update"):
+    with pytest.raises(CommandError, match="has no commit 000000000000; type: make update"):
         with_commit(Origin(f"file://{template}", "0" * 40))
 
 
@@ -63,8 +64,8 @@ def test_abbreviations_are_those_of_cookiecutter() -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"template": "x", "commit": "y"}'])
 def test_a_damaged_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(template_clone, "PROJECT", tmp_path)
-    with pytest.raises(Refused, match="does not know its template yet"):
+    with pytest.raises(CommandError, match="is not linked to its template"):
         origin()
     (tmp_path / ".cruft.json").write_text(text)
-    with pytest.raises(Refused, match="is damaged"):
+    with pytest.raises(CommandError, match="is damaged"):
         origin()

@@ -8,19 +8,20 @@ from pathlib import Path
 import pytest
 
 from chassis.dev.project import PROJECT
+from chassis.dev.terminal import CommandError, run_command
 from tests.dev.waiting import has_ended, wait_until
 
 WORK = """
 import signal, sys, time
 from chassis.dev.processes import child
-from chassis.dev.terminal import end_on_signals, say
+from chassis.dev.terminal import end_on_signals, print_status
 end_on_signals()
 try:
     with child(["sleep", "60"], stop=[(signal.SIGTERM, 3)]) as process:
-        say(str(process.pid))
+        print_status(str(process.pid))
         time.sleep(60)
 except KeyboardInterrupt:
-    say("Stopped.")
+    print_status("Stopped.")
 """
 
 
@@ -89,3 +90,22 @@ def test_the_work_is_no_longer_wanted_when_make_was_killed(tmp_path: Path) -> No
         make.kill()
 
         wait_until(lambda: has_ended(pid))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (CommandError("No url. Type url=…"), 1, "make x: No url. Type url=…\n"),
+        (FileNotFoundError("docker"), 1, "make x: docker\n"),
+        (KeyboardInterrupt(), 130, "Stopped\n"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_command_ends_with_a_line_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], error: BaseException, code: int, line: str
+) -> None:
+    def main() -> int:
+        raise error
+
+    assert run_command(main, name="make x", failed=1, stopped="Stopped") == code
+    assert capsys.readouterr() == ("", line)

@@ -1,7 +1,7 @@
-"""`make dev`: the service, reloading on changes, on the database that the settings name or on one of its own.
+"""`make dev`: run the service with reloading, on the database of the settings or on the project's own.
 
-Ends with 0 on SIGINT, SIGTERM or SIGHUP; with 78 if the settings are wrong; with 1 if it cannot start, or if
-uvicorn or PostgreSQL ends by itself.
+The exit code is 0 after SIGINT, SIGTERM or SIGHUP; 78 if the settings are wrong; 1 if a process cannot start, or exits
+unexpectedly.
 """
 
 import os
@@ -20,9 +20,8 @@ from dotenv import load_dotenv
 
 from chassis.dev.database import is_named, own_database, prepare, shown
 from chassis.dev.processes import child
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT, names
-from chassis.dev.terminal import complain, end_on_signals, say, watch_callers
+from chassis.dev.terminal import CommandError, end_on_signals, print_status, run_command, watch_callers
 
 BIND = "APP_SERVER__BIND"
 STOP = ((SIGTERM, 5.0), (SIGKILL, 3.0))
@@ -33,31 +32,28 @@ SOURCES = ("src", "chassis/src")  # Where the chassis is a package of an index, 
 def main() -> int:
     os.chdir(PROJECT)
     end_on_signals()
-    load_dotenv(PROJECT / ".env")  # What the environment says already wins.
+    load_dotenv(PROJECT / ".env")  # The environment takes precedence.
     os.environ.setdefault("APP_ENVIRONMENT", "development")
     try:
         return supervise()
     except KeyboardInterrupt:
-        say("Stopped.")
+        print_status("Stopped.")
         return 0
-    except (CommandError, OSError) as error:
-        complain(f"make dev: {error}")
-        return 1
 
 
 def supervise() -> int:
-    """Start what is needed and wait until a part of it ends; what was started last is stopped first."""
+    """Start all processes and wait until one of them ends; then stop them in reverse order."""
     address = free_address(os.environ.get(BIND, "127.0.0.1:8000"))
     children = {}
     with ExitStack() as stack:
         if not is_named():
-            say("Starting PostgreSQL")
+            print_status("Starting PostgreSQL")
             server = stack.enter_context(own_database())
             children[f"PostgreSQL (its log: {server.log})"] = server.process
-        say("Applying migrations")
+        print_status("Applying migrations")
         if code := prepare(all_settings=True):
             return code
-        say("Starting uvicorn")
+        print_status("Starting uvicorn")
         children["uvicorn"] = stack.enter_context(child(uvicorn_command(*address), stop=STOP))
         Thread(target=announce, args=address, daemon=True).start()
         return watch(children)
@@ -92,20 +88,24 @@ def watch(children: dict[str, subprocess.Popen[bytes]]) -> NoReturn:
     while is_wanted():
         for name, process in children.items():
             if (code := process.poll()) is not None:
-                raise CommandError(f"{name} has ended by itself, with exit code {code}; the rest is stopped")
+                raise CommandError(f"{name} exited unexpectedly with code {code}; the other processes are stopped")
         time.sleep(0.1)
     raise KeyboardInterrupt
 
 
 def announce(host: str, port: int) -> None:
-    """Say where things are once the service answers; an error in its code may make that a long time."""
+    """Print the addresses once the service answers. With an error in its code that is after the fix."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - To call, not to listen.
     while not is_ok(host, port, "/livez"):
         time.sleep(0.1)
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     docs = [f"  Docs       {base}/docs"] if is_ok(host, port, "/docs") else []
     lines = [f"  API        {base}", *docs, f"  Readiness  {base}/readyz", f"  Database   {shown()}"]
-    say("\n".join(["", "The service runs, and reloads when its code changes. Ctrl-C stops it.", *lines, ""]))
+    print_status(
+        "\n".join(
+            ["", "The service is running and reloads when its code changes. Press Ctrl-C to stop it.", *lines, ""]
+        )
+    )
 
 
 def is_ok(host: str, port: int, path: str) -> bool:
@@ -120,4 +120,4 @@ def is_ok(host: str, port: int, path: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main, name="make dev", failed=1))

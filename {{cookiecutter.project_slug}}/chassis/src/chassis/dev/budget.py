@@ -1,6 +1,6 @@
-"""`make budget`: whether the database has enough connections for all that this service may open.
+"""`make budget`: check that the database allows all connections that this service may open; exit code 1 if not.
 
-Ends with 1 if it has not. Through a PgBouncer it asks where the migrations run: the server itself.
+Behind PgBouncer it asks the server itself, by the URL for migrations.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import asyncpg
 from chassis.database import DatabaseSettings, connections_available
 from chassis.dev.database import without_password
 from chassis.dev.project import settings_of
+from chassis.dev.terminal import CommandError, run_command
 
 
 async def available(settings: DatabaseSettings) -> int:
@@ -20,7 +21,8 @@ async def available(settings: DatabaseSettings) -> int:
     try:
         connection = await asyncpg.connect(url, password=password, timeout=settings.connect_timeout)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        sys.exit(f"The database cannot be reached: {without_password(url)}: {error or type(error).__name__}")
+        reason = str(error) or type(error).__name__
+        raise CommandError(f"Cannot connect to the database: {without_password(url)}: {reason}") from error
     try:
         return await connections_available(connection)
     finally:
@@ -31,17 +33,17 @@ def main() -> int:
     settings: Any = settings_of().load()
     workers, pool, replicas = settings.server.workers, settings.database.pool_size, settings.database.replicas
     if settings.database.pgbouncer:
-        print("APP_DATABASE__PGBOUNCER is on: the pooler's own pool_size decides, and its max_client_conn")
+        print("APP_DATABASE__PGBOUNCER is on: PgBouncer's own default_pool_size and max_client_conn are the limits")
     wanted = workers * pool * replicas
     has = asyncio.run(available(settings.database))
-    print(f"{workers} workers x {pool} connections x {replicas} replicas = {wanted}, and the database has {has} for us")
+    print(f"{workers} workers x {pool} connections x {replicas} replicas = {wanted}; the database has {has} available")
     if wanted > has:
-        print("Too few: lower APP_DATABASE__POOL_SIZE or APP_SERVER__WORKERS, or raise max_connections")
+        print("Too few connections: lower APP_DATABASE__POOL_SIZE or APP_SERVER__WORKERS, or raise max_connections")
         return 1
     if 2 * wanted > has:
-        print(f"A reload or a deployment may need up to {2 * wanted} for a moment: the new before the old have left")
+        print(f"During a reload or deployment, old and new processes together need up to {2 * wanted}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main, failed=1))

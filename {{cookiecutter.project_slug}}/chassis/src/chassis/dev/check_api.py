@@ -1,8 +1,8 @@
-"""`make check-api`: what in the OpenAPI document breaks clients of an older version; exit code 1 if there is any.
+"""`make check-api`: list the changes of the OpenAPI document that break older clients; exit code 1 if there are any.
 
     base=origin/main make check-api
 
-A break that is meant stands in `docs/api-breaks.txt`, as it is printed here and with its reason after a `#`.
+Accept a break on purpose by its line in `docs/api-breaks.txt`, as printed here, with the reason after a `#`.
 """
 
 import json
@@ -17,14 +17,14 @@ from pathlib import Path
 from chassis.dev.git import exists, is_nothing
 from chassis.dev.project import PROJECT
 from chassis.dev.schema_changes import Json, Schemas, resolved
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, print_error, run_command
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 ACCEPTED = PROJECT / "docs/api-breaks.txt"
 
 
 def changes(old: Json, new: Json) -> Iterator[str]:
-    """Say each break, one line each: which operation, where in it, and what."""
+    """Yield a line for each break: the operation, the place in it, and the change."""
     for path, method, before in operations(old):
         name = f"{method.upper()} {path}"
         after = new.get("paths", {}).get(path, {}).get(method)
@@ -69,12 +69,12 @@ def body_changes(old: Json, new: Json, before: Json, after: Json, name: str) -> 
 
 
 def response_changes(old: Json, new: Json, before: Json, after: Json, name: str) -> Iterator[str]:
-    """Compare the answers to what succeeds; which errors there are may change."""
+    """Compare the successful responses. Errors may change."""
     for status, response in before.get("responses", {}).items():
         if not status.startswith("2"):
             continue
         if status not in after.get("responses", {}):
-            yield f"{name}: no longer answers {status}"
+            yield f"{name}: no longer returns {status}"
             continue
         had, has = resolved(response, old), resolved(after["responses"][status], new)
         yield from content_changes(Schemas(old, new, "response"), had, has, f"{name}: {status}")
@@ -89,12 +89,8 @@ def content_changes(schemas: Schemas, had: Json, has: Json, where: str) -> Itera
             yield from schemas.changes(content.get("schema", {}), there[kind].get("schema", {}), where)
 
 
-class NoDocument(Exception):
-    """In one line, why there is none."""
-
-
 def document_of(folder: Path, name: str) -> Json:
-    """The document of the code in a folder, in an environment of its own if it is not this one; or NoDocument."""
+    """The document of the code in a folder, in an environment of its own if it is not this one."""
     python = [sys.executable]
     if folder != PROJECT:
         python = [os.environ.get("UV", "uv"), "run", "--quiet", "--no-dev", "python"]
@@ -102,8 +98,8 @@ def document_of(folder: Path, name: str) -> Json:
     command = [*python, "-m", "chassis.dev.openapi"]
     done = subprocess.run(command, cwd=folder, env=inherited, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}, and nothing is said"]
-        raise NoDocument(f"The API of {name} cannot be loaded: {said[-1]}")
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode} without output"]
+        raise CommandError(f"The API of {name} cannot be loaded: {said[-1]}")
     found: Json = json.loads(done.stdout)
     return found
 
@@ -124,26 +120,21 @@ def accepted() -> set[str]:
 def main() -> int:
     base = os.environ.get("base") or "origin/main"  # noqa: SIM112 - As it stands after `make`.
     if is_nothing(base):
-        print("There is no version before this one")
+        print("There is no version before this one to compare with")
         return 0
     if not exists(base):
-        complain(f"There is no {base} to compare with: base=… names another, and `git fetch` brings it")
-        return 2
-    try:
-        documents = document_at(base), document_of(PROJECT, "this version")
-    except NoDocument as error:
-        complain(str(error))
-        return 2
+        raise CommandError(f"There is no version {base} to compare with. Type `git fetch`, or name another: base=…")
+    documents = document_at(base), document_of(PROJECT, "this version")
     breaks = [line for line in changes(*documents) if line not in accepted()]
     for line in breaks:
         print(line)
     if breaks:
-        complain(
-            f"\nThese break clients of {base}. Keep the old beside the new, or add a version (/v2). If a break is "
-            "meant, put its line into docs/api-breaks.txt, with the reason after a #."
+        print_error(
+            f"\nThese changes break clients of {base}. Keep the old beside the new, or add a version (/v2). To accept "
+            "one, add its line to docs/api-breaks.txt, with the reason after a #."
         )
     return 1 if breaks else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

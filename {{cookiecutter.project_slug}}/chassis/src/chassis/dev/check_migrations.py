@@ -1,7 +1,7 @@
-"""`make check-migrations`: what in the migrations keeps requests waiting or breaks the version that still runs.
+"""`make check-migrations`: find migrations that block requests or break the version that is still running.
 
-Each migration's SQL goes through squawk. With base=origin/main only the migrations that it has not are looked at.
-What is meant says so in its migration, with the rule and the reason: `# safe: ban-drop-column - unused since 1.4`.
+squawk checks the SQL of each migration. With base=origin/main it checks only the migrations that are new since then.
+To accept a finding, name its rule and the reason in the migration: `# safe: ban-drop-column - unused since 1.4`.
 """
 
 import io
@@ -22,14 +22,14 @@ from alembic.script import Script, ScriptDirectory
 
 from chassis.dev.git import added_since, exists, is_nothing
 from chassis.dev.project import PROJECT
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, run_command
 
-# Matters of taste, and `prefer-robust-stmts`: here every migration is one transaction, and leaves nothing half done.
+# Matters of style, and `prefer-robust-stmts`: here every migration is one transaction, which is all or nothing.
 NOT_ASKED = (
     *("prefer-bigint-over-int", "prefer-bigint-over-smallint", "prefer-identity", "prefer-robust-stmts"),
     *("prefer-text-field", "prefer-timestamptz", "ban-char-field", "require-statement-timeout"),
 )
-# squawk says what is wrong with these, and not what to do instead.
+# squawk has no advice for these rules.
 SAFE_WAY = {
     "ban-drop-column": "First release code that does not read it (`deferred`, no longer in the model); drop it after.",
     "ban-drop-table": "First release code that does not use it; drop it in a later release.",
@@ -52,7 +52,7 @@ def sql(migration: Script) -> str:
 
 
 def findings(migrations: Iterable[Script]) -> Iterator[str]:
-    """Say each thing that is not safe: where, what, and the safe way."""
+    """Yield each unsafe statement, with its place and a safe alternative."""
     with tempfile.TemporaryDirectory() as name:
         for migration in migrations:
             path = Path(name, Path(migration.path).with_suffix(".sql").name)
@@ -85,16 +85,15 @@ def main() -> int:
     if is_nothing(base):
         base = ""
     if base and not exists(base):
-        complain(f"There is no {base} to compare with: `git fetch` brings it")
-        return 2
+        raise CommandError(f"There is no version {base} to compare with. Type `git fetch`, or name another: base=…")
     migrations = list(ScriptDirectory.from_config(Config(toml_file=PROJECT / "pyproject.toml")).walk_revisions())
     if base:
         new = added_since(base, "migrations/versions")
         migrations = [each for each in migrations if str(Path(each.path).relative_to(PROJECT)) in new]
     unsafe = list(findings(reversed(migrations)))
-    print("\n".join(unsafe) if unsafe else f"{len(migrations)} migrations, and nothing in them that blocks")
+    print("\n".join(unsafe) if unsafe else f"{len(migrations)} migrations checked, and none of them blocks")
     return 1 if unsafe else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

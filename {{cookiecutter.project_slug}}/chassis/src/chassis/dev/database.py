@@ -1,4 +1,4 @@
-"""Which database a development command works on: the one that the settings name, or the project's own."""
+"""The database of development commands: the one that the settings name, or the project's own."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ def own_database() -> Iterator[Server]:
     """Run the project's own server for the length of the block, and name it to all child processes."""
     with running_server(HOME) as server:
         os.environ[URL] = server.url
-        os.environ.pop("APP_DATABASE__DIRECT_URL", None)  # It belongs to another.
+        os.environ.pop("APP_DATABASE__DIRECT_URL", None)  # It names another database.
         yield server
 
 
@@ -35,13 +35,13 @@ def prepare(*, all_settings: bool = False) -> int:
 
 
 def shown() -> str:
-    """Return what to type to see into the database."""
+    """Return the command that opens the database."""
     url = os.environ.get(URL)
     return f"psql '{without_password(url)}'" if url else f"the one that {_SECRET} names"
 
 
 def without_password(url: str) -> str:
-    """Return what may be shown of a URL."""
+    """Return the URL without its passwords, for output."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     query = "&".join(part for part in parts.query.split("&") if not part.partition("=")[0].endswith("password"))

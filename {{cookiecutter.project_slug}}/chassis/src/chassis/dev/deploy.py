@@ -1,8 +1,8 @@
 """`make deploy environment=staging image=ghcr.io/…@sha256:… url=https://…`: migrate, roll out, wait, smoke test.
 
-If the new version does not start, or the smoke test fails, the one before comes back and the exit code is 1. Migrations
-are not undone: each has to work with the code before it as well. An image older than the database is brought back with
-migrate=no, because it does not know the newer migrations.
+If the new version does not start, or the smoke test fails, it rolls back and exits with 1. It never downgrades the
+database, so each migration must also work with the code before it. To deploy an image older than the database, add
+migrate=no: the image does not know the newer migrations.
 
 To the Kubernetes cluster of the kubeconfig where there is a `deploy/kubernetes`, else to the Docker Swarm that
 DOCKER_HOST names. A workflow hands over the files that this needs as variables; see FILES.
@@ -15,9 +15,8 @@ import tomllib
 from pathlib import Path
 
 from chassis.dev import kubernetes, smoke, swarm
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
-from chassis.dev.terminal import complain, say
+from chassis.dev.terminal import CommandError, print_error, print_status, run_command
 
 SECRETS = "deploy/kubernetes/overlays/{}/environment/secrets.env"
 FILES = {
@@ -33,14 +32,14 @@ def answers() -> tuple[str, str, str]:
     """What stands after `make deploy`."""
     environment, image, url = (os.environ.get(name, "") for name in ("environment", "image", "url"))
     if not re.fullmatch(r"[a-z][a-z0-9-]*", environment):
-        raise CommandError("Where to? make deploy environment=staging image=… url=…")
+        raise CommandError("The environment is missing. Type: make deploy environment=staging image=… url=…")
     if not _IMAGE.fullmatch(image):
-        raise CommandError(f"An image is deployed by its digest, name@sha256:…, and not as {image or 'nothing'}")
+        raise CommandError(f"The image needs a digest, image=name@sha256:…, and not {image or 'nothing'}")
     return environment, image, url
 
 
 def write_files(environment: str) -> None:
-    """Write what the environment holds to where programs look for it, readable for us alone; overwrite nothing."""
+    """Write files from the environment to their places, readable for this user alone. Overwrite none."""
     for variable, name in FILES.items():
         if text := os.environ.pop(variable, ""):
             path = PROJECT / Path(name.format(environment)).expanduser()
@@ -49,14 +48,14 @@ def write_files(environment: str) -> None:
             try:
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
             except FileExistsError:
-                raise CommandError(f"{variable} is set, and {path} is there already") from None
+                raise CommandError(f"{variable} is set, but {path} exists already. Remove one of them") from None
             with os.fdopen(descriptor, "w") as file:
                 file.write(text.rstrip("\n") + "\n")
 
 
 def is_wanted(url: str) -> bool:
     if not url:
-        complain("No url=…: what was rolled out is not smoke tested")
+        print_error("There is no url=…, so there is no smoke test")
         return True
     os.environ["url"] = url  # noqa: SIM112 - As it stands after `make smoke`.
     return smoke.main() == 0
@@ -69,20 +68,16 @@ def main() -> int:
     is_kubernetes = (PROJECT / "deploy/kubernetes").is_dir()
     target = kubernetes.Target(name, environment) if is_kubernetes else swarm.Target(name)
     if os.environ.get("migrate") != "no":  # noqa: SIM112 - As it stands after `make`.
-        say(f"Migrating for {image}")
+        print_status(f"Migrating for {image}")
         target.migrate(image)
-    say(f"Rolling out {image}")
+    print_status(f"Rolling out {image}")
     if target.roll_out(image) and is_wanted(url):
-        say(f"Deployed {image}")
+        print_status(f"Deployed {image}")
         return 0
-    complain(f"{image} does not work; rolling back")
+    print_error(f"{image} does not work. Rolling back")
     target.roll_back(image)
     return 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except CommandError as error:
-        complain(str(error))
-        sys.exit(2)
+    sys.exit(run_command(main))

@@ -5,9 +5,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, print_error
 
 POLL_SECONDS = 2.0
 # Longer than the Job's activeDeadlineSeconds and the Deployment's progressDeadlineSeconds, which end it with a reason.
@@ -42,7 +41,7 @@ class Target:
         line = rf'^( +(?:- )?image: )"?(?:[\w.:/-]+/)?{self.name}(?:[:@]\S+)?$'
         text, count = re.subn(line, rf"\g<1>{image}", kubectl("kustomize", folder), flags=re.MULTILINE)
         if not count:
-            raise CommandError(f"{folder} names no image {self.name}")
+            raise CommandError(f"{folder} does not name an image {self.name}")
         return text
 
     def migrate(self, image: str) -> None:
@@ -56,8 +55,8 @@ class Target:
         end = time.monotonic() + MIGRATE_SECONDS
         while "Complete" not in (state := self._conditions(job)):
             if "Failed" in state or time.monotonic() > end:
-                complain(kubectl("logs", self.namespace, job, "--tail=50"))
-                raise CommandError("The migration failed; what ran before runs on")
+                print_error(kubectl("logs", self.namespace, job, "--tail=50"))
+                raise CommandError("The migration failed. The version before it is still running")
             time.sleep(POLL_SECONDS)
 
     def _conditions(self, job: str) -> str:
@@ -70,7 +69,7 @@ class Target:
     def roll_back(self, image: str) -> None:
         kubectl("rollout", "undo", self.namespace, f"deployment/{self.name}")
         if not self._is_rolled_out():
-            raise CommandError(f"What ran before {image} does not start either")
+            raise CommandError(f"The version before {image} does not start either")
 
     def _is_rolled_out(self) -> bool:
         command = ["kubectl", "rollout", "status", self.namespace, f"deployment/{self.name}", ROLL_OUT]

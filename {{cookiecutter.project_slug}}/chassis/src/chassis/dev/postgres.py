@@ -23,13 +23,13 @@ import psutil
 
 from chassis.dev import programs
 from chassis.dev.processes import child, run
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
+from chassis.dev.terminal import CommandError
 
 HOME = PROJECT / ".postgres"
 _WORKING = Path("/proc/self/cwd")  # macOS has no such name: as root, the folder itself must be open there.
 START_SECONDS = 60  # As pg_ctl: recovery after a crash takes its time.
-STOP = ((SIGINT, 10.0), (SIGQUIT, 3.0), (SIGKILL, 3.0))  # Fast, immediate, and out of patience.
+STOP = ((SIGINT, 10.0), (SIGQUIT, 3.0), (SIGKILL, 3.0))  # Fast, immediate, killed.
 _INITDB = (
     "--username=postgres",
     "--auth=trust",  # Nobody else may open the folder of the socket.
@@ -98,8 +98,8 @@ def _make(home: Path) -> None:
     home.mkdir(mode=0o700, exist_ok=True)
     if (owner := home.stat().st_uid) != os.geteuid():
         raise CommandError(
-            f"{home} belongs to another user, number {owner}, who has run this before. "
-            f"Run it as that user, or begin with an empty database: rm -r {shlex.quote(str(home))}"
+            f"{home} belongs to another user, number {owner}, who ran this before. "
+            f"Run it as that user, or start with an empty database: rm -r {shlex.quote(str(home))}"
         )
 
 
@@ -110,7 +110,7 @@ def _locked(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(f"it runs already: another process uses the database in {home}") from None
+            raise AlreadyRunning(f"another process already uses the database in {home}. Stop it first") from None
         yield
 
 
@@ -177,13 +177,13 @@ def _wait_until_ready(process: subprocess.Popen[bytes], home: Path) -> None:
     reason = f"not ready after {START_SECONDS} s" if process.poll() is None else _reason(home / "log")
     raise CommandError(
         f"PostgreSQL does not start: {reason}. Its log: {home / 'log'}. "
-        f"To begin with an empty database, type: rm -r {shlex.quote(str(home / 'data'))}"
+        f"To start with an empty database, type: rm -r {shlex.quote(str(home / 'data'))}"
     )
 
 
 def _reason(log: Path) -> str:
     """Find the line of the log that says why, with its detail."""
-    lines = log.read_text(errors="replace").splitlines() or ["it says nothing"]
+    lines = log.read_text(errors="replace").splitlines() or ["it printed nothing"]
     fatal = [line for line in lines if re.search(r"FATAL: |PANIC: |error: ", line)] or lines
     detail = [line for line in lines if "DETAIL: " in line]
     said = [re.sub(r"^.*?(FATAL|PANIC|DETAIL|error): +", "", line) for line in fatal[-1:] + detail[-1:]]

@@ -1,21 +1,20 @@
-"""What must be right before a service starts: its settings, a database that answers, the tables in it.
+"""Check the settings, connect to the database and apply the migrations, before a service starts.
 
-Ends with 78 if the settings are wrong, and with 1 if the database cannot be reached or migrated. Without
-`--all-settings` only those of the database are read: what migrates needs no others.
+The exit code is 78 if the settings are wrong, and 1 if the database cannot be connected to or migrated. Without
+`--all-settings` it reads only the settings of the database, because migrations need no others.
 """
 
 import asyncio
 import sys
 
 import asyncpg
-from alembic import command
+from alembic import command, util
 from alembic.config import Config
-from alembic.util import CommandError
 
 from chassis.database import DatabaseSettings
 from chassis.dev.database import without_password
 from chassis.dev.project import settings_of
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, run_command
 from chassis.migrations import database_settings
 
 
@@ -26,20 +25,20 @@ async def connect(settings: DatabaseSettings) -> None:
         connection = await asyncpg.connect(url, password=password, timeout=settings.connect_timeout)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error) or f"no answer within {settings.connect_timeout:g} s"
-        sys.exit(f"The database cannot be reached: {without_password(url)}: {reason}")
+        raise CommandError(f"Cannot connect to the database: {without_password(url)}: {reason}") from error
     await connection.close()
 
 
-def main() -> None:
+def main() -> int:
     if "--all-settings" in sys.argv:
         settings_of().load()
     asyncio.run(connect(database_settings()))
     try:
         command.upgrade(Config(toml_file="pyproject.toml"), "head")
-    except CommandError as error:
-        complain(f"The migrations cannot be applied: {error}")
-        sys.exit(1)
+    except util.CommandError as error:
+        raise CommandError(f"Cannot apply the migrations: {error}") from error
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(main, failed=1))

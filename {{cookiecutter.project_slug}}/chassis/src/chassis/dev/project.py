@@ -23,10 +23,11 @@ PROJECT = found(Path.cwd())
 
 @dataclass(frozen=True)
 class Names:
-    """Each is `module:attribute`."""
+    """The application and the settings are `module:attribute`; the title is for people."""
 
     application: str = "app.main:create_app"
     settings: str = "app.settings:Settings"
+    title: str = ""
 
 
 def names(project: Path = PROJECT) -> Names:

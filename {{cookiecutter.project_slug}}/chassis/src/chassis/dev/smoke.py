@@ -1,7 +1,7 @@
-"""`make smoke url=https://orders.example`: whether a service that was just started works. It changes nothing.
+"""`make smoke url=https://orders.example`: check that a deployed service works. It changes nothing.
 
-It asks the probes, that an error is a problem document, and every GET of the API that needs no parameter. A private
-certificate authority stands in SSL_CERT_FILE.
+It calls the probes, a path that does not exist, and every GET of the API without parameters. Set SSL_CERT_FILE to use a
+private certificate authority.
 """
 
 import json
@@ -13,20 +13,16 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, print_error, run_command
 
 SECONDS = 30.0  # A load balancer may take that long to see a new replica.
 TIMEOUT = 10.0
 NOT_THERE = "/there-is-no-such-path"
 
 
-class Failed(Exception):
-    """One line: what was asked, and what came."""
-
-
 class NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Take a redirect for the answer: one that leads to a login page is no service that works."""
+        """Do not follow redirects: a login page does not show that the service works."""
 
 
 def get(url: str) -> tuple[int, str, bytes]:
@@ -37,18 +33,18 @@ def get(url: str) -> tuple[int, str, bytes]:
         with error:
             return error.code, error.headers.get_content_type(), error.read()
     except (URLError, OSError) as error:
-        raise Failed(f"GET {url}: {getattr(error, 'reason', error)}") from None
+        raise CommandError(f"GET {url}: {getattr(error, 'reason', error)}") from None
 
 
 def expect(url: str, status: int, kind: str) -> bytes:
     got, got_kind, body = get(url)
     if (got, got_kind) != (status, kind):
-        raise Failed(f"GET {url}: {got} {got_kind}, and not {status} {kind}")
+        raise CommandError(f"GET {url}: {got} {got_kind}, and not {status} {kind}")
     return body
 
 
 def check(url: str) -> Iterator[str]:
-    """Ask everything, and say what was asked."""
+    """Send all requests, and yield what passed."""
     for path in ("/livez", "/readyz"):
         expect(url + path, 200, "application/json")
         yield path
@@ -57,7 +53,7 @@ def check(url: str) -> Iterator[str]:
     for path in plain_paths(url):
         status, kind, _ = get(url + path)
         if status >= 500 or 300 <= status < 400:  # noqa: PLR2004 - Classes of status codes.
-            raise Failed(f"GET {url}{path}: {status} {kind}")
+            raise CommandError(f"GET {url}{path}: {status} {kind}")
         yield f"{path} {status}"
 
 
@@ -71,15 +67,15 @@ def plain_paths(url: str) -> list[str]:
 def main() -> int:
     url = os.environ.get("url", "").rstrip("/")  # noqa: SIM112 - As it stands after `make`.
     if not url.startswith(("http://", "https://")):
-        complain("Smoke test of what? make smoke url=https://orders.example")
+        print_error("The URL is missing. Type: make smoke url=https://orders.example")
         return 2
     end = time.monotonic() + SECONDS
     while True:
         try:
             print(f"{url} works: {', '.join(check(url))}")
-        except Failed as failed:
+        except CommandError as error:
             if time.monotonic() > end:
-                complain(str(failed))
+                print_error(str(error))
                 return 1
             time.sleep(0.5)
         else:
@@ -87,4 +83,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -5,9 +5,8 @@ import os
 import subprocess
 from dataclasses import dataclass
 
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
-from chassis.dev.terminal import say
+from chassis.dev.terminal import CommandError, print_status
 
 FILE = "deploy/compose/swarm.yaml"
 
@@ -35,7 +34,7 @@ class Target:
     def roll_out(self, image: str) -> bool:
         """Swarm goes back by itself when a new replica does not become healthy; then another image runs than asked."""
         if not (PROJECT / FILE).is_file():
-            raise CommandError(f"There is neither deploy/kubernetes nor {FILE} to bring {image} anywhere")
+            raise CommandError(f"There is neither deploy/kubernetes nor {FILE} to deploy {image} with")
         deploy = ("stack", "deploy", "--detach=false", "--with-registry-auth", f"--compose-file={FILE}", self.name)
         return not docker(*deploy, IMAGE=image, MIGRATION=self.migration) and self._running() == image
 
@@ -46,6 +45,8 @@ class Target:
 
     def roll_back(self, image: str) -> None:
         if self._running() != image:
-            say("Swarm has gone back by itself")
+            print_status("Swarm has already rolled back")
         elif docker("service", "rollback", "--detach=false", self.service):
-            raise CommandError(f"{self.service} could not be rolled back; `docker service ps {self.service}` says more")
+            raise CommandError(
+                f"{self.service} could not be rolled back. For the reason, type: docker service ps {self.service}"
+            )

@@ -24,8 +24,8 @@ from pathlib import Path
 from types import FrameType
 
 from chassis.dev.processes import exit_code
-from chassis.dev.template_clone import Refused, clone, commit_of, expanded, git, origin, with_commit
-from chassis.dev.terminal import complain, end_on_signals
+from chassis.dev.template_clone import clone, commit_of, expanded, git, origin, with_commit
+from chassis.dev.terminal import CommandError, end_on_signals, run_command
 
 ADDING = ("resource", "upstream")
 _PARTS = ("tools", "generators")
@@ -58,14 +58,14 @@ def _version(command: str, folder: Path) -> tuple[Path, str]:
 def _linked_to() -> str:
     url, version = (os.environ.get(name, "") for name in ("template", "to"))
     if not url or not version:
-        raise Refused("A link needs both: make link template=<URL> to=<the version that the service was made of>")
+        raise CommandError("A link needs both: make link template=<its URL> to=<the version that made this service>")
     return expanded(url)
 
 
 def _unpack(repository: Path, commit: str, folder: Path) -> None:
     done = git(repository, "archive", "--format=tar", commit, *_PARTS)
     if done.returncode:
-        raise Refused(f"Version {commit[:12]} of the template has no tools/ and generators/; type: make update")
+        raise CommandError(f"Version {commit[:12]} of the template has no tools/ and generators/; type: make update")
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
 
@@ -90,9 +90,9 @@ def _python(command: str, folder: Path) -> Path:
         done = subprocess.run(sync, env=environment, capture_output=True, text=True, check=False)
     if not done.returncode:
         return home / "bin/python"
-    said = [line.strip() for line in done.stderr.splitlines()] or ["uv says nothing"]
+    said = [line.strip() for line in done.stderr.splitlines()] or ["uv prints no reason"]
     why = next((line.removeprefix("cause: ") for line in said if line.startswith("cause: ")), said[0])
-    raise Refused(f"uv cannot get what the template's tools need ({why}): is there a network?")
+    raise CommandError(f"uv cannot install the packages of the template's tools ({why}). Check the network")
 
 
 def _wait(command: list[str], environment: dict[str, str]) -> int:
@@ -111,17 +111,10 @@ def _wait(command: list[str], environment: dict[str, str]) -> int:
 
 def main() -> int:
     end_on_signals()
-    command = sys.argv[1]
-    try:
-        with tempfile.TemporaryDirectory(prefix="tools-") as folder:
-            return run(command, Path(folder))
-    except (Refused, OSError) as refusal:
-        complain(f"make {command}: {refusal}" if command in ADDING else str(refusal))
-        return 2
-    except KeyboardInterrupt:
-        complain("Stopped: nothing has changed")
-        return 130
+    with tempfile.TemporaryDirectory(prefix="tools-") as folder:
+        return run(sys.argv[1], Path(folder))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    name = f"make {sys.argv[1]}" if sys.argv[1] in ADDING else ""
+    sys.exit(run_command(main, name=name, stopped="Stopped: nothing has changed"))

@@ -1,4 +1,4 @@
-"""The template that this service is of: what says so, and where a clone of it lies or is fetched from."""
+"""The template of this service: which one it is, and its clones."""
 
 import hashlib
 import json
@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.dev.project import PROJECT
+from chassis.dev.terminal import CommandError
 
 STATE = ".cruft.json"
-HOW_TO_LINK = "make link template=<its URL> to=<the version it was made of>"
+HOW_TO_LINK = "make link template=<its URL> to=<the version that made this service>"
 CLONE_SECONDS = 120
 _HOSTS = {"gh": "https://github.com/{}.git", "gl": "https://gitlab.com/{}.git", "bb": "https://bitbucket.org/{}"}
 _RELEASE = re.compile(r"v\d+\.\d+\.\d+")  # A pre-release (v2.0.0-rc1) is none.
-
-
-class Refused(Exception):
-    """What is wrong and what to type next, in a line; nothing has been changed."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +32,13 @@ def origin() -> Origin:
     """Read which version of which template this service has."""
     path = PROJECT / STATE
     if not path.exists():
-        raise Refused(f"This service does not know its template yet: {HOW_TO_LINK}")
+        raise CommandError(f"This service is not linked to its template. Type: {HOW_TO_LINK}")
     try:
         state = json.loads(path.read_text("utf-8"))
         state["context"]["cookiecutter"].items()
         return Origin(expanded(state["template"]), state["commit"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused(f"{STATE} is damaged ({error!r}): git restore {STATE}") from error
+        raise CommandError(f"{STATE} is damaged ({error!r}). Type: git restore {STATE}") from error
 
 
 def expanded(url: str) -> str:
@@ -61,12 +58,16 @@ def clone(url: str, folder: Path) -> Path:
     try:
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=CLONE_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise Refused(f"The template cannot be had from {url}: no answer within {CLONE_SECONDS} s") from error
+        raise CommandError(
+            f"Cannot clone the template from {url}: no answer within {CLONE_SECONDS} s. Check the network"
+        ) from error
     if done.returncode:
-        # Advice of git's may follow; the first such line says what is wrong.
+        # The first such line has the reason; advice may follow.
         why = re.search(r"^(?:fatal|error): (.*)", done.stderr, re.MULTILINE)
         because = why[1] if why else "git fails"
-        raise Refused(f"The template cannot be had from {url} ({because}): is there a network, and is {STATE} right?")
+        raise CommandError(
+            f"Cannot clone the template from {url} ({because}). Check the network and the URL in {STATE}"
+        )
     return folder
 
 
@@ -77,7 +78,7 @@ def commit_of(repository: Path, version: str) -> str:
         found = git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{each}^{{commit}}")
         if each and not found.returncode:
             return found.stdout.decode().strip()
-    raise Refused("The template has no commit: its URL leads to an empty repository")
+    raise CommandError("The template has no commit: its URL leads to an empty repository")
 
 
 def git(repository: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -99,7 +100,7 @@ def _own(made_by: Origin) -> Path:
 
 
 def _has(repository: Path, commit: str) -> bool:
-    # A clone that is damaged has not: another one may.
+    # A damaged clone does not have the commit; another one may.
     archive = ("archive", "--format=tar", commit, "cookiecutter.json")
     return repository.is_dir() and not git(repository, *archive).returncode
 
@@ -111,7 +112,7 @@ def _cached(made_by: Origin) -> Path:
     with tempfile.TemporaryDirectory(dir=own.parent) as unfinished:
         fetched = clone(made_by.url, Path(unfinished) / own.name)
         if not _has(fetched, made_by.commit):
-            raise Refused(f"The template {made_by.url} has no commit {made_by.commit[:12]}; type: make update")
+            raise CommandError(f"The template {made_by.url} has no commit {made_by.commit[:12]}; type: make update")
         shutil.rmtree(own, ignore_errors=True)
         fetched.rename(own)
     return own

@@ -1,4 +1,4 @@
-"""What a command says to its terminal, and what the terminal says to it."""
+"""Commands and their terminal: what they print, how they end, which signals they take."""
 
 import os
 import signal
@@ -13,15 +13,32 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CALLERS = {"uv", "make", "gmake", "gnumake"}
 
 
-def say(line: str) -> None:
-    """Print a line at once; a terminal that has gone away must not keep us from stopping the database."""
+class CommandError(Exception):
+    """A command cannot do its work. The message is the line that the user sees: the problem and what to type next."""
+
+
+def run_command(main: Callable[[], int], *, name: str = "", failed: int = 2, stopped: str = "") -> int:
+    """Run a command and return its exit code. A `CommandError` is a line and `failed`; Ctrl-C is `stopped` and 130."""
+    try:
+        return main()
+    except (CommandError, OSError) as error:
+        print_error(f"{name}: {error}" if name else str(error))
+        return failed
+    except KeyboardInterrupt:
+        if stopped:
+            print_error(stopped)
+        return 130
+
+
+def print_status(line: str) -> None:
+    """Print a line at once. A closed terminal is no error: the database must still be stopped."""
     try:
         print(line, flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def complain(line: str) -> None:
+def print_error(line: str) -> None:
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:

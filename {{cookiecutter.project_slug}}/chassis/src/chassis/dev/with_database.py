@@ -15,8 +15,7 @@ from signal import SIGKILL, SIGTERM
 from chassis.dev.database import URL, is_named, own_database, prepare
 from chassis.dev.postgres import HOME, AlreadyRunning, url_of_running
 from chassis.dev.processes import child, exit_code
-from chassis.dev.programs import CommandError
-from chassis.dev.terminal import complain, end_on_signals, say, watch_callers
+from chassis.dev.terminal import CommandError, end_on_signals, print_status, run_command, watch_callers
 
 STOP = ((SIGTERM, 60.0), (SIGKILL, 3.0))
 LOOK_EVERY = 0.5  # Seconds between two looks at the server of another command.
@@ -25,7 +24,7 @@ LOOK_EVERY = 0.5  # Seconds between two looks at the server of another command.
 def main(command: list[str]) -> int:
     if is_named():
         return os.execvp(command[0], command)  # noqa: S606 - Its signals and its exit code are its own.
-    say(f"No {URL}: using the database of `make dev`")
+    print_status(f"No {URL}: using the database of `make dev`")
     end_on_signals()
     is_wanted = watch_callers()
     if url := url_of_running(HOME):
@@ -64,16 +63,10 @@ def taken_over(ours: ExitStack, url: str, process: subprocess.Popen[bytes]) -> b
     except AlreadyRunning:  # Its owner has not ended yet, or another one was quicker.
         return False
     if server.url != url:  # Where the path is too long for a socket's address, each start has another.
-        raise CommandError("the command whose database this one used has ended; type it again")
-    say("The command whose database this one used has ended; PostgreSQL is started again")
+        raise CommandError("The command that ran the database has ended. Type this one again")
+    print_status("The command that ran the database has ended. PostgreSQL was started again")
     return True
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (CommandError, OSError) as error:
-        complain(str(error))
-        sys.exit(1)
+    sys.exit(run_command(lambda: main(sys.argv[1:]), failed=1))

@@ -19,8 +19,8 @@ from sqlalchemy.exc import ArgumentError
 
 from chassis.dev.database import without_password
 from chassis.dev.postgres import THROWAWAY, running_server, temporary_home
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
+from chassis.dev.terminal import CommandError
 
 VARIABLE = "TEST_DATABASE_URL"
 CONNECT_SECONDS = 5.0

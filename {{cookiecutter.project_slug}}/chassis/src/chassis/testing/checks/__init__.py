@@ -35,8 +35,8 @@ from chassis.testing.checks.rules import (
 
 __all__ = [
     "empty",
-    "test_each_route_has_the_class_that_it_needs",
     "test_a_service_without_its_database_starts",
+    "test_each_route_has_the_class_that_it_needs",
     "test_no_relationship_loads_by_itself",
     "test_nothing_happens_at_import_time",
     "test_only_the_faces_of_the_chassis_are_imported",
