@@ -47,8 +47,8 @@ def test_what_is_compared_with_main_passes_where_nothing_has_changed(service: Ac
 @pytest.mark.container
 @pytest.mark.usefixtures("engine")
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("major", ["17", "18"])
-@pytest.mark.jobs("check.yml", "postgres 17", "postgres 18")
+@pytest.mark.parametrize("major", ["18"])
+@pytest.mark.jobs("check.yml", "postgres 18")
 def test_check_on_a_postgresql_beside_it(service: Act, major: str) -> None:
     """The test starts the container that the workflow asks for: act does so only for jobs in containers."""
     address = free_address()

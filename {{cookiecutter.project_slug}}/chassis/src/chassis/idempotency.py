@@ -8,18 +8,16 @@ one that writes with compiled statements:
     @router.post("", status_code=201)
     async def place_order(new: OrderCreate, session: IdempotentSession) -> OrderRead: ...
 
-A client may send an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), which is a UUID. The response is
-stored in the transaction that has the effect, so either both are committed or neither. The same request with the same
-key gets the stored response. An error has no effect and is not stored, so the client may retry it.
+A client may send an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), a UUID. The transaction of the effect
+also stores the response, and the same request with the same key gets it. An error has no effect and is not stored.
 
-The key is looked up when FastAPI resolves the dependency. Dependencies of the router run before, so a guard that
-rejects a request also rejects its repetition.
+The dependency looks up the key. A guard of the router runs before, so it also rejects repetitions.
 """
 
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -79,12 +77,11 @@ STORED = Table(
 type Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
+@dataclass
 class Replayed(Exception):
     """Ends the route with the stored response."""
 
-    def __init__(self, response: Response) -> None:
-        super().__init__()
-        self.response = response
+    response: Response
 
 
 @dataclass

@@ -7,9 +7,8 @@ import os
 import shutil
 import sys
 
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
-from chassis.dev.terminal import complain
+from chassis.dev.terminal import CommandError, run_command
 
 FOLDER = "deploy/compose"
 NEEDS = {"scale": ("tls",)}  # Its proxy and its replicas use the certificates of tls.yaml.
@@ -40,13 +39,9 @@ def command(action: str) -> list[str]:
 
 def main(action: str) -> int:
     os.chdir(PROJECT)
-    try:
-        arguments = command(action)
-    except CommandError as error:
-        complain(f"make {action}: {error}")
-        return 2
+    arguments = command(action)
     return os.execvp(arguments[0], arguments)  # noqa: S606 - Its signals and its exit code are its own.
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(run_command(lambda: main(sys.argv[1]), name=f"make {sys.argv[1]}"))

@@ -15,17 +15,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import asyncpg
-from alembic import command
+from alembic import command, util
 from alembic.config import Config
-from alembic.util import CommandError as AlembicError
 from dotenv import load_dotenv
 
 from chassis.dev.database import URL, is_named, own_database, prepare
 from chassis.dev.postgres import HOME, url_of_running
 from chassis.dev.prepare import connect
-from chassis.dev.programs import CommandError
 from chassis.dev.project import PROJECT
-from chassis.dev.terminal import complain, end_on_signals, say
+from chassis.dev.terminal import CommandError, end_on_signals, print_status, run_command
 from chassis.migrations import database_settings
 
 DIRECT_URL = "APP_DATABASE__DIRECT_URL"
@@ -51,7 +49,7 @@ def reset() -> int:
         asyncio.run(create_again(url))
         if code := prepare():
             return code
-    say("The database of `make dev` is empty, and has all migrations")
+    print_status("The database of `make dev` is empty, and has all migrations")
     return 0
 
 
@@ -67,13 +65,13 @@ async def create_again(url: str) -> None:
 def downgrade() -> int:
     with ExitStack() as stack:
         if not is_named():
-            say(f"No {URL}: using the database of `make dev`")
+            print_status(f"No {URL}: using the database of `make dev`")
             stack.enter_context(development_database())
         asyncio.run(connect(database_settings()))
         if not (before := current()):
             raise CommandError("the database has no migration to undo")
         command.downgrade(Config(toml_file="pyproject.toml"), os.environ.get("to") or "-1")  # noqa: SIM112 - As typed.
-        say(f"The database was at {before}. Now it is at {current() or 'no migration'}.")
+        print_status(f"The database was at {before}. Now it is at {current() or 'no migration'}.")
         return 0
 
 
@@ -89,12 +87,9 @@ def main(name: str) -> int:
     end_on_signals()
     try:
         return reset() if name == "reset" else downgrade()
-    except (AlembicError, CommandError, OSError, asyncpg.PostgresError) as error:
-        complain(f"make {name}: {error}")
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    except (util.CommandError, asyncpg.PostgresError) as error:
+        raise CommandError(str(error)) from error
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(run_command(lambda: main(sys.argv[1]), name=f"make {sys.argv[1]}", failed=1))
