@@ -75,12 +75,12 @@ def test_a_plural_can_be_given(ours: Path, machine: dict[str, str]) -> None:
     [
         ({"name": ""}, "it needs a name and fields: make resource name=invoice"),
         ({"fields": ""}, "it needs a name and fields: make resource name=invoice"),
-        ({"fields": "a:str={{x}}"}, "there is no { in one"),
+        ({"fields": "a:str={{x}}"}, "must not contain {"),
         ({"fields": "number:string"}, "'number:string': there is no type 'string'; there are str"),
         ({"fields": "customer:ref"}, "there is no resource 'customer' with a route, and"),
         ({"name": "class"}, "a keyword of Python"),
-        ({"name": "order"}, "there is src/app/orders already"),
-        ({"plural": "idempotency_keys"}, "there is a table idempotency_keys already"),
+        ({"name": "order"}, "src/app/orders exists already"),
+        ({"plural": "idempotency_keys"}, "a table idempotency_keys exists already"),
         ({"name": "rates"}, "there is a class Rates in src/app/exchange_rates/schemas.py; another name"),
         ({"plural": "amounts"}, "src/app/main.py has a amounts already"),
     ],
@@ -139,7 +139,7 @@ def test_two_heads_of_the_migrations(ours: Path, machine: dict[str, str]) -> Non
     other = orders.read_text().replace("ee98af4c8d97", "aaaaaaaaaaaa")
     orders.with_name("2026_11_22_aaaaaaaaaaaa_others.py").write_text(other)
     commit(ours, "A second head")
-    refused(ours, machine, "nothing was changed: Alembic: Multiple heads are present")
+    refused(ours, machine, "nothing has changed: Alembic: Multiple heads are present")
 
 
 def test_what_cannot_be_put_in_place_is_taken_away_again(ours: Path, machine: dict[str, str]) -> None:

@@ -104,7 +104,7 @@ def test_no_network_or_a_template_that_has_gone(
     refuse: Refuse, linked: Path, past: History, url: str, why: str
 ) -> None:
     edit_state(linked, past, template=url)
-    line = rf"The template cannot be had from {re.escape(url)} \({why}\): is there a network, and is \.cruft"
+    line = rf"Cannot clone the template from {re.escape(url)} \({why}\)\. Check the network and "
     for target in ("update", "outdated"):
         assert re.match(line, refuse(target))
 
@@ -115,7 +115,7 @@ def test_a_template_that_is_broken_or_was_rewritten(
     broken = shutil.copytree(Path(past.url.removeprefix("file://")), tmp_path / "broken.git")
     shutil.rmtree(broken / "objects")
     edit_state(linked, past, template=str(broken))
-    assert refuse("update").startswith(f"The template cannot be had from {broken} (")
+    assert refuse("update").startswith(f"Cannot clone the template from {broken} (")
 
     edit_state(linked, past, template=past.url, commit="1" * 40)
     assert refuse("update").startswith(f"{past.url} has no version {'1' * 40} ")

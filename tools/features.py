@@ -22,7 +22,7 @@ def features(project: Path) -> dict[str, dict[str, str | bool]]:
 
 
 def refuse_clash(project: Path, made: Path, name: str) -> str:
-    """Refuse a new feature that would get in the way of what is there; return the name of its folder."""
+    """Raise an error if a new feature clashes with existing code; return the name of its folder."""
     [folder] = [path.name for path in (made / "src/app").iterdir()]
     [prefix] = _prefixes(made)
     paths = (f"src/app/{folder}", f"src/app/{folder}.py", f"tests/{folder}")

@@ -1,8 +1,7 @@
-"""Three ways in one: what the template's old version made, what the new one makes, and what stands here.
+"""A three-way merge of the template's old version, its new version and this service.
 
-git merges them as it merges branches, by the files' history: what somebody has moved is found, and where both
-have changed the same lines there are its marks. Nothing of this is a commit; the two versions are loose
-objects that git itself removes some weeks later.
+git merges them like branches: it finds moved files, and marks conflicts. Nothing is committed. The two
+versions are loose objects, which git removes some weeks later.
 """
 
 import os
@@ -48,7 +47,7 @@ def paths(*arguments: str) -> list[str]:
 
 
 def refuse_unless_clean() -> None:
-    """Only so is an update one change, which can be looked at and taken back."""
+    """Then an update is one change, which can be reviewed and undone."""
     try:
         git("rev-parse", "--verify", "HEAD^{commit}")
     except (CommandError, OSError) as error:

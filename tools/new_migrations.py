@@ -1,7 +1,6 @@
-"""Migrations that an update has brought come after the service's own: a database may have those already.
+"""Puts the migrations of an update after the service's own, which a database may have already.
 
-The template's chain knows nothing of them, so both begin at the same migration, or at one that was deleted
-here.
+In the template both follow the same migration, or one that this service has deleted.
 """
 
 import re
@@ -22,7 +21,7 @@ def append(folder: Path, names: Iterable[str]) -> list[str]:
     known = last | set(map(_revision, new.values()))
     starts = [name for name, text in new.items() if not _after(text) or not _after(text) <= known]
     if len(last) != 1 or len(starts) != 1:
-        return []  # In line already, or too much of a tangle to guess: a test of the service's names it.
+        return []  # In order already, or too complex; then a check of the service fails.
     [name], [head] = starts, last
     text = _AFTER.sub(rf'\g<1>"{head}"', new[name], count=1)
     text = re.sub(r"^Revises:.*$", f"Revises: {head}", text, count=1, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The lines of main.py that say that a feature is there."""
+"""The lines of main.py that register a feature."""
 
 import ast
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""What cookiecutter makes of a template, in a process of its own.
+"""Runs cookiecutter in a separate process.
 
-Two versions in one process would not do: the second would run the first one's `local_extensions`.
+Two versions in one process do not work: the second would use the `local_extensions` of the first.
 """
 
 import json

@@ -2,7 +2,7 @@
 # requires-python = ">=3.13"
 # dependencies = ["cookiecutter>=2.7"]
 # ///
-"""`make resource`: a whole feature, as the template made them when it made this service."""
+"""`make resource`: add a complete feature, from the version of the template that made this service."""
 
 import sys
 from pathlib import Path

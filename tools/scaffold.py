@@ -1,7 +1,6 @@
-"""What `make resource` and `make upstream` share: all is made in a temporary folder, shown, and put in place.
+"""The common part of `make resource` and `make upstream`: build in a temporary folder, show, copy.
 
-Only what is whole is put in place; on any failure everything is as it was. Ends with 0, with 2 if what was
-asked for cannot be, and with 130 on Ctrl-C.
+On any failure the service is unchanged. The exit code is 0, 2 after an error, and 130 after Ctrl-C.
 """
 
 import difflib
@@ -24,7 +23,7 @@ IN_SERVICE = Path(__file__).parent / "in_service"
 
 @dataclass(frozen=True)
 class Scaffold:
-    """What the service would be, in a folder of its own; what of it is new, and what is not as it was."""
+    """A copy of the service with the new code: its new and its changed files."""
 
     folder: Path
     new: list[Path]
@@ -120,7 +119,7 @@ def _differences(path: Path, folder: Path) -> Iterator[str]:
 
 
 def put(scaffold: Scaffold) -> None:
-    """Put in place what is new, and last what is changed; on any failure take it all away again."""
+    """Copy the new files and then the changed ones into the service. On any failure undo all of it."""
     before = {path: (PROJECT / path).read_bytes() for path in scaffold.changed}
     folders = {folder for path in scaffold.new for folder in path.parents if not (PROJECT / folder).exists()}
     try:

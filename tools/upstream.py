@@ -2,7 +2,7 @@
 # requires-python = ">=3.13"
 # dependencies = ["cookiecutter>=2.7"]
 # ///
-"""`make upstream`: an outbound API beside the others, as the template made them when it made this service."""
+"""`make upstream`: add an outbound API, from the version of the template that made this service."""
 
 import ast
 import re

@@ -1,7 +1,7 @@
 """The lines by which a service knows an upstream, in the files that name them all.
 
-Each place is found in the syntax tree, so that every other line stays as it is. Where there is none, the
-refusal says which line has no place.
+The syntax tree shows the place of each, so every other line stays as it is. If a place is missing, the
+error shows the line that belongs there.
 """
 
 import ast

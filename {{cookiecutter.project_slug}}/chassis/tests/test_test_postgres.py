@@ -37,7 +37,7 @@ def test_a_server_that_does_not_answer_ends_the_run_with_a_line(tmp_path: Path) 
     run = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
 
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "TEST_DATABASE_URL cannot be reached: postgresql://me@127.0.0.1:1/tests: " in run.stdout + run.stderr
+    assert "TEST_DATABASE_URL cannot be connected to: postgresql://me@127.0.0.1:1/tests: " in run.stdout + run.stderr
     assert "secret" not in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
 

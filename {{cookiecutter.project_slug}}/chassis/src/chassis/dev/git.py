@@ -1,4 +1,4 @@
-"""What commands ask of the project's Git repository."""
+"""Queries of the project's Git repository."""
 
 import subprocess
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from chassis.dev.project import PROJECT
 
 
 def is_nothing(revision: str) -> bool:
-    """Whether this is what stands in a workflow for the commit before the first push of a branch: zeros."""
+    """Whether these are the zeros that a workflow has as the commit before the first push of a branch."""
     return bool(revision) and not revision.strip("0")
 
 

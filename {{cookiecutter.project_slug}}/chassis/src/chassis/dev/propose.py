@@ -1,6 +1,6 @@
-"""`make propose branch=… title=…`: what has changed here, as a pull request that the workflow Check has looked at.
+"""`make propose branch=… title=…`: open a pull request with the changes of this folder, and run the workflow Check.
 
-For a workflow: it needs gh with a token. Where nothing has changed, or the branch holds the very same, it does nothing.
+It is for workflows and needs gh with a token. It does nothing without changes, or if the branch has them already.
 """
 
 import os
@@ -36,7 +36,7 @@ def main() -> int:
     identity = ("-c", f"user.name={NAME}", "-c", f"user.email={MAIL}")
     run("git", *identity, "commit", "--quiet", "--all", "--message", title)
     if is_proposed(branch):
-        print("It is proposed already")
+        print("The branch has these changes already")
         return 0
     run("git", *CREDENTIALS, "push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{branch}")
     if not run("gh", "pr", "list", "--head", branch, "--json", "number", "--jq", ".[].number").strip():

@@ -1,8 +1,8 @@
-"""What in a changed JSON schema breaks clients: what they send must still be taken, what they read still be there.
+"""Find the changes of a JSON schema that break clients.
 
-Of a request the new schema must accept all that the old one did; of a response it must promise all that the old one
-did. A new value in an answer's enumeration or a new field in an answer is no break: clients ignore what they do not
-know.
+The new schema of a request must accept every value that the old one accepted. The new schema of a response must keep
+every promise of the old one. A new enumeration value or a new field in a response does not break clients, because they
+ignore unknown ones.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from typing import Any, Literal
 type Json = dict[str, Any]
 type Direction = Literal["request", "response"]
 
-# What a request may have at most, and at least: less of the one, or more of the other, refuses what was accepted.
+# Upper and lower limits of a request: a lower maximum or a higher minimum rejects values that were accepted.
 _AT_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 _AT_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 _EXACTLY = ("pattern", "format", "multipleOf", "additionalProperties")
@@ -28,7 +28,7 @@ class Schemas:
     seen: set[tuple[str, str]] = field(default_factory=set)
 
     def changes(self, old: Json, new: Json, where: str) -> Iterator[str]:
-        """Say each break between two schemas, with the place of it; a schema that holds itself is looked at once."""
+        """Yield each break between two schemas, with its place. A recursive schema is compared once."""
         pair = (str(old.get("$ref", where)), str(new.get("$ref", where)))
         if "$ref" in old and "$ref" in new and pair in self.seen:
             return
@@ -126,7 +126,7 @@ def missing(wanted: dict[str, Json], there: dict[str, Json]) -> set[str]:
 
 
 def _narrowed(old: Json, new: Json, where: str) -> Iterator[str]:
-    """Say which values a request can no longer have."""
+    """Yield the values that a request can no longer have."""
     values, allowed = values_of(old), values_of(new)
     if allowed and not values:
         yield f"{where}: must now be one of {allowed}"

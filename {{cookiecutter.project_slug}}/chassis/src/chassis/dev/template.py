@@ -1,8 +1,8 @@
-"""`make resource`, `upstream`, `outdated`, `update` and `link`: tools of the template, which no service carries.
+"""`make resource`, `upstream`, `outdated`, `update` and `link`: run tools of the template, which no service contains.
 
-Each runs at the version of the template that it is for. `resource` and `upstream` add what fits the service as it is:
-they come from the commit that made it, out of any clone that has it, and are fetched once otherwise. `update` and
-`link` come from the version that they go to, and `outdated` from the newest one, out of a fresh clone.
+Each runs in the right version of the template. `resource` and `upstream` come from the commit that made the service,
+in any clone that has it; without one, the template is cloned. `update` and `link` come from the version in `to=`, and
+`outdated` from the newest version, in a fresh clone.
 
 A command is a module of the folder `tools/`. Its first lines name the packages that it needs (PEP 723), and it has an
 environment of its own. It works on this folder, and gets these variables besides those that were typed after `make`:
@@ -10,7 +10,7 @@ environment of its own. It works on this folder, and gets these variables beside
     SERVICE_PYTHON   the Python of the service, which runs what has to import the service
     TEMPLATE_CLONE   a clone of the template with its versions
 
-Ends with the command's exit code; with 2 if the template or the packages cannot be had, and with 130 on Ctrl-C.
+The exit code is the command's; 2 if the template or the packages cannot be fetched, and 130 after Ctrl-C.
 """
 
 import io
@@ -96,7 +96,7 @@ def _python(command: str, folder: Path) -> Path:
 
 
 def _wait(command: list[str], environment: dict[str, str]) -> int:
-    """Pass signals on to the command, which knows what must not be left half done, and wait for its end."""
+    """Wait for the command. It gets our signals, because it has to finish or undo its work."""
     with subprocess.Popen(command, env=environment) as process:
 
         def pass_on(number: int, _frame: FrameType | None) -> None:

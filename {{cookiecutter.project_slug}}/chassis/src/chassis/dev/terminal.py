@@ -46,9 +46,9 @@ def print_error(line: str) -> None:
 
 
 def watch_callers() -> Callable[[], bool]:
-    """Make a function that tells whether the terminal, and the make and uv that wait for us, are still there.
+    """Make a function that returns whether the terminal, and the make and uv that wait for us, still exist.
 
-    make keeps a SIGHUP for itself, and nobody can pass a SIGKILL on.
+    make does not pass SIGHUP on, and SIGKILL cannot be passed on.
     """
     in_terminal = os.isatty(0)
     callers = list(takewhile(lambda caller: caller.name() in _CALLERS | {"sh"}, psutil.Process().parents()))
@@ -76,7 +76,7 @@ def end_on_signals() -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    # Everything ends within bounds from here on; a second signal would only cut it short.
+    # The shutdown has timeouts; a second signal would only interrupt it.
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What the tests of a service stand on: `pytest_plugins = ["chassis.testing"]` in its `tests/conftest.py`.
+"""Fixtures for the tests of a service: `pytest_plugins = ["chassis.testing"]` in its `tests/conftest.py`.
 
 The plugin is named there and is no entry point: that would be imported before coverage starts, and with it all that it
 imports. A service gives it two fixtures, `settings` and `app`. From the plugin come

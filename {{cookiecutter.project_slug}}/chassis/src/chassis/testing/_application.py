@@ -71,14 +71,14 @@ class OneConnection(DriverPool):
 
 @pytest.fixture
 async def committed(state: Any, migrated_url: str) -> AsyncIterator[Any]:
-    """The pools themselves, for what one transaction cannot show; the tables are emptied after the test."""
+    """The real pools, for tests that need several transactions. The tables are emptied after the test."""
     yield state
     await empty(migrated_url)
 
 
 @pytest.fixture
 def client_for(app: FastAPI) -> ClientFactory:
-    """Make a client of the application with this state. Exceptions become the 500 that a user would see."""
+    """Make a client of the application with this state. Exceptions become a 500, as for a user."""
 
     def make(state: Any) -> AsyncClient:
         transport = ASGITransport(with_state(app, state), raise_app_exceptions=False)
@@ -105,7 +105,7 @@ def opened(app: FastAPI) -> AbstractAsyncContextManager[Any]:
 
 
 def with_state(app: ASGIApp, state: Any) -> ASGIApp:
-    """Do what a server does with what the lifespan yielded: hand each request its own copy."""
+    """Give each request its own copy of the lifespan's state, as a server does."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, "state": dict(state)}, receive, send)

@@ -37,7 +37,7 @@ def database_settings(migrated_url: str) -> DatabaseSettings:
 
 
 def _pooled(url: str) -> str:
-    """Return the way through the PgBouncer whose host:port the environment names, if it does."""
+    """Return the settings for the PgBouncer whose host:port the environment names, if any."""
     if PGBOUNCER not in os.environ:
         return url
     host, _, port = os.environ[PGBOUNCER].partition(":")

@@ -1,4 +1,4 @@
-"""The environment of the tests: nothing of the developer's, and a value for each setting that must have one."""
+"""The environment of the tests: without the developer's variables, and with a value for each required setting."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _FOREIGN = ("APP_", "GIT_AUTHOR_", "GIT_COMMITTER_")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that have a timeout of their own: they are long, and the others run beside them."""
+    """Start with the tests that have their own timeout: they are long, and the others run beside them."""
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
 
 
@@ -29,7 +29,7 @@ def project(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment(project: Path) -> Iterator[None]:
-    """Take away what the developer's environment says to a service, or to git."""
+    """Remove the variables of the developer that a service or git would read."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
             patch.delenv(name)

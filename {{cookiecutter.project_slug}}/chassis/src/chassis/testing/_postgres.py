@@ -82,12 +82,12 @@ def _named() -> str | None:
     try:
         url = _parsed(given).render_as_string(hide_password=False)
     except ArgumentError:
-        raise CommandError(f"{VARIABLE} is no URL, for example postgresql://user@localhost:5432/postgres") from None
+        raise CommandError(f"{VARIABLE} is not a URL, for example postgresql://user@localhost:5432/postgres") from None
     try:
         asyncio.run(_execute(url, "SELECT 1"))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error) or f"no answer within {CONNECT_SECONDS:g} s"
-        raise CommandError(f"{VARIABLE} cannot be reached: {without_password(url)}: {reason}") from None
+        raise CommandError(f"{VARIABLE} cannot be connected to: {without_password(url)}: {reason}") from None
     return url
 
 

@@ -24,7 +24,7 @@ from typing import Self
 
 from chassis.dev.project import PROJECT, names
 
-# A database that nobody needs, one worker, and times that a test can wait for.
+# No database, one worker, and timeouts short enough for a test.
 DEFAULTS = {
     "APP_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/none",
     "APP_SERVER__WORKERS": "1",
@@ -33,7 +33,7 @@ DEFAULTS = {
 }
 
 PATIENCE = 60.0
-"""Seconds for what takes none on a quiet machine; a test that would wait in vain waits for as long."""
+"""Seconds; a failing test waits for so long."""
 
 MEASURED = "COVERAGE_PROCESS_CONFIG"
 """The variable by which coverage measures the processes that a test starts; each takes twice as long then."""
@@ -102,8 +102,8 @@ class ServerProcess:
         self.close()
 
     def close(self) -> None:
-        """End it at once, with all that it started: a test that is about stopping has done so itself."""
-        if MEASURED in self.environment:  # A killed process writes down no coverage.
+        """Kill it and all its processes. A test of stopping has stopped it already."""
+        if MEASURED in self.environment:  # A killed process writes no coverage.
             for _ in range(2):
                 self.process.send_signal(signal.SIGTERM)
                 time.sleep(0.1)
@@ -120,7 +120,7 @@ class ServerProcess:
         self.process.send_signal(number)
 
     def wait(self, timeout: float = PATIENCE) -> int:
-        """Wait for the end; the exit code."""
+        """Wait for its end and return the exit code."""
         code = self.process.wait(timeout)
         self.reader.join(PATIENCE)
         return code
@@ -131,7 +131,7 @@ class ServerProcess:
 
     @property
     def workers(self) -> list[int]:
-        """The processes that were started as workers and still run."""
+        """The workers that are still running."""
         pids = [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", self.log)]
         return [pid for pid in pids if _runs(pid)]
 
@@ -140,19 +140,19 @@ class ServerProcess:
         while not condition():
             ended = self.process.poll() is not None and what == _START
             if ended or time.monotonic() > limit:
-                raise AssertionError(f"waited in vain for the server {what}:\n{self.log}")
+                raise AssertionError(f"the server did not get there in time: {what}:\n{self.log}")
             time.sleep(0.02)
 
     def wait_for_log(self, text: str, count: int = 1) -> None:
         self.wait_until(lambda: self.log.count(text) >= count, f"to log {text!r}")
 
     def answers(self) -> bool:
-        """Some answer to HTTP, or where a client certificate is asked for, a worker that has started."""
+        """Whether it answers HTTP or, if it requires a client certificate, whether a worker has started."""
         asks = self.environment.get("APP_SERVER__TLS__CLIENT_CERTS") == "required"
         return "startup complete" in self.log if asks else self.status("/livez") is not None
 
     def status(self, path: str) -> int | None:
-        """GET by a new connection; None where nothing answers."""
+        """GET over a new connection; None without a response."""
         if self.tls:
             context = ssl._create_unverified_context()  # noqa: S323, SLF001 - Another test is about trust.
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(

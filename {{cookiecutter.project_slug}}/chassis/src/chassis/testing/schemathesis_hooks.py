@@ -1,4 +1,4 @@
-"""What schemathesis cannot know of a request or an answer from the OpenAPI document."""
+"""Facts that schemathesis needs and the OpenAPI document cannot express."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     try:
         UUID(headers.get(KEY, ""))
     except ValueError:
-        return  # None, or one that is to be refused.
+        return  # None, or an invalid one.
     headers[KEY] = str(uuid4())
 
 

@@ -1,4 +1,4 @@
-"""What every service must pass, as tests: `from chassis.testing.checks import *` in its `tests/test_service.py`.
+"""Tests that every service must pass: `from chassis.testing.checks import *` in its `tests/test_service.py`.
 
 They ask for the fixtures `settings` and `app` of the service, and assume nothing of its routes, errors or callers. One
 that a service has a reason not to pass is left out by `del test_…` below the import.

@@ -1,4 +1,4 @@
-"""`.env.example` names every setting with its true default, and none that there is not."""
+"""`.env.example` lists exactly the existing settings, each with its default."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""PyPI has no package of the chassis's name, so anyone may take it: a lock must not have it from there."""
+"""The name of the chassis is free on PyPI, so anyone may take it: a lock must not install it from there."""
 
 import tomllib
 from pathlib import Path

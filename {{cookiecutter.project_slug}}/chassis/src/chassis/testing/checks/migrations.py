@@ -1,4 +1,4 @@
-"""The migrations: there and back, and in step with the models."""
+"""The migrations: upgrade and downgrade, and no difference from the models."""
 
 import asyncio
 import os
@@ -47,4 +47,4 @@ async def test_up_down_up_leaves_nothing_and_the_models_in_step(empty: asyncpg.C
     assert await _tables(empty) == set()
     await asyncio.to_thread(command.upgrade, config, "head")
     assert await _tables(empty) == there
-    await asyncio.to_thread(command.check, config)  # Raises where a model says what no migration does.
+    await asyncio.to_thread(command.check, config)  # Raises if the models and the migrations differ.

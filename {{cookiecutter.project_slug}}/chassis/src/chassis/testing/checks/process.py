@@ -1,4 +1,4 @@
-"""The service as a process: what a user calls, and what a supervisor sees."""
+"""The service as a process: its API and its exit codes."""
 
 import inspect
 import os

@@ -1,4 +1,4 @@
-"""The house rules, as checks: each names the file that breaks it."""
+"""The rules of the code: each check names the file that breaks it."""
 
 import ast
 from collections.abc import Iterator
