@@ -8,8 +8,8 @@ one that writes with compiled statements:
     @router.post("", status_code=201)
     async def place_order(new: OrderCreate, session: IdempotentSession) -> OrderRead: ...
 
-A client may send an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), a UUID. The transaction of the effect
-also stores the response, and the same request with the same key gets it. An error has no effect and is not stored.
+A client may send an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), a UUID. The effect's transaction also
+stores the response, and the same request with the same key gets it. An error has no effect and is not stored.
 
 The dependency looks up the key. A guard of the router runs before, so it also rejects repetitions.
 """

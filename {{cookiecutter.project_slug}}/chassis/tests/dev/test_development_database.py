@@ -184,5 +184,5 @@ def test_a_database_that_cannot_be_reached_is_one_line(service: Path) -> None:
     code, said = make(service, "downgrade", **{URL: "postgresql://nobody:secret@127.0.0.1:1/none"})
 
     assert code == 1
-    assert said.startswith("The database cannot be reached: postgresql://nobody@127.0.0.1:1/none: ")
+    assert said.startswith("make downgrade: Cannot connect to the database: postgresql://nobody@127.0.0.1:1/none: ")
     assert len(said.splitlines()) == 1
