@@ -59,7 +59,7 @@ def test_every_question_is_asked_in_words() -> None:
 
 def assert_no_residue(service: Path) -> None:
     for name, path in files(service).items():
-        # The name alone is no residue: what makes resources runs cookiecutter.
+        # The name alone is allowed, because `make resource` runs cookiecutter.
         assert not UNRENDERED.search(path.read_text()), name
         assert "cookiecutter" not in name
 

@@ -171,7 +171,7 @@ def test_ctrl_c_changes_nothing(ours: Path, machine: dict[str, str], tmp_path: P
 
 
 class TestFarFromTheTemplate:
-    """The template is at a URL that no network leads to; git answers for it from a folder, or not at all."""
+    """The template is at a URL that no network leads to; git reads a folder instead, or fails."""
 
     URL = "https://nowhere.invalid/ours/template.git"
 

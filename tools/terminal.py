@@ -28,7 +28,7 @@ def run_command(main: Callable[[], int], *, name: str = "") -> int:
 
 
 def print_status(line: str) -> None:
-    """Print a line at once. A closed terminal is no error: nothing may be left half done."""
+    """Print a line at once. A closed terminal is not an error: nothing may be left half done."""
     try:
         print(line, flush=True)
     except OSError:

@@ -16,13 +16,13 @@ ASKING = """
 import json
 from app.main import create_app
 from app.settings import Settings
-from chassis.tls import EXPIRES_SOON
+from chassis.tls import EXPIRY_WARNING
 settings = Settings.load()
 print(json.dumps({
     "paths": list(create_app(settings).openapi()["paths"]),
     "database": {"password": settings.database.password.get_secret_value()},
     "server": json.loads(settings.server.model_dump_json()),
-    "expires_soon": EXPIRES_SOON,
+    "expires_soon": EXPIRY_WARNING,
 }))
 """
 

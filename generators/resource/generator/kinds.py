@@ -32,7 +32,7 @@ class Kind:
     """Makes a value that differs each time; without it the type cannot be unique."""
     wrong: tuple[str, ...] = ()
     default: Callable[[str], str | None] | None = None
-    """Turns what follows `=` into JSON, or says that it is no value of the type."""
+    """Turns what follows `=` into JSON, or returns None if the type has no such value."""
     literal: str = "{}"
     """A default in Python, made of its JSON."""
     indexable: bool = True

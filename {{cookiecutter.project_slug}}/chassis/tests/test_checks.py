@@ -48,7 +48,7 @@ RIGHT = """# APP_DATABASE__URL=
         ("x", "x", ""),
         ("# APP_IS_ON=false\n", "", "APP_IS_ON is missing: # APP_IS_ON=false"),
         ("SIZE=5", "SIZE=6", "APP_DATABASE__SIZE is not 6 by default: # APP_DATABASE__SIZE=5"),
-        ("# APP_NAMES", "# APP_NAME", "APP_NAME is no setting; take its line away"),
+        ("# APP_NAMES", "# APP_NAME", "APP_NAME is not a setting; remove its line"),
         (
             "# APP_KEY=example",
             "# APP_KEY=",

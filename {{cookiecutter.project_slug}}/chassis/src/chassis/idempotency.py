@@ -8,8 +8,8 @@ one that writes with compiled statements:
     @router.post("", status_code=201)
     async def place_order(new: OrderCreate, session: IdempotentSession) -> OrderRead: ...
 
-A client may send an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), a UUID. The effect's transaction also
-stores the response, and the same request with the same key gets it. An error has no effect and is not stored.
+A client may send an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), a UUID. The response is stored in
+the transaction of the effect. The same request with the same key gets it again. Errors have no effect and are not kept.
 
 The dependency looks up the key. A guard of the router runs before, so it also rejects repetitions.
 """

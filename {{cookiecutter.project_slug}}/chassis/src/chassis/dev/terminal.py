@@ -31,7 +31,7 @@ def run_command(main: Callable[[], int], *, name: str = "", failed: int = 2, sto
 
 
 def print_status(line: str) -> None:
-    """Print a line at once. A closed terminal is no error: the database must still be stopped."""
+    """Print a line at once. A closed terminal is not an error: the database must still be stopped."""
     try:
         print(line, flush=True)
     except OSError:

@@ -1,6 +1,6 @@
 """Fixtures for the tests of a service: `pytest_plugins = ["chassis.testing"]` in its `tests/conftest.py`.
 
-The plugin is named there and is no entry point: that would be imported before coverage starts, and with it all that it
+The plugin is named there and is not an entry point: that would be imported before coverage starts, and with it all that it
 imports. A service gives it two fixtures, `settings` and `app`. From the plugin come
 
     client             the application on a real PostgreSQL; what a test writes is rolled back

@@ -28,7 +28,7 @@ def problems(example: str, settings: type[EnvironmentSettings]) -> Iterator[str]
     written = dict(re.findall(r"^# (APP_[A-Z0-9_]+)=(.*)$", example, re.MULTILINE))
     actual, required = dict(_defaults(settings)), variables(settings, required=True)
     for name in sorted(written.keys() - actual.keys()):
-        yield f"{name} is no setting; take its line away"
+        yield f"{name} is not a setting; remove its line"
     for name, default in actual.items():
         if name in required:
             # A test, `make openapi` and `make check-api` need some value where there is no default.
