@@ -16,7 +16,8 @@ from tools.template import skipped
 from tools.terminal import CommandError
 
 _NOBODY = {f"GIT_{role}_{part}": "template" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-# Two features that were made alike are not a move of one to the other; a moved module keeps most of its lines.
+# Two features that were made alike are not a move from one to the other. A moved module keeps most of its
+# lines.
 _OPTIONS = ("-c", "merge.directoryRenames=true", "-c", "merge.renames=true")
 _MOVED = "-Xfind-renames=90%"
 
