@@ -57,4 +57,4 @@ def test_a_version_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_published_chassis_is_checked_elsewhere(service: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (service / "chassis").rmdir()
     assert check_chassis.main() == 0
-    assert "is checked where it is published" in capsys.readouterr().out
+    assert "installs a published chassis" in capsys.readouterr().out

@@ -158,10 +158,10 @@ def test_without_either_there_is_nowhere_to_go(programs: Programs) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("image", "ghcr.io/us/orders:1.4.0", "by its digest"),
-        ("image", f"x; rm -r / @sha256:{'a' * 64}", "by its digest"),
-        ("environment", "../production", "Where to"),
-        ("environment", "", "Where to"),
+        ("image", "ghcr.io/us/orders:1.4.0", "needs a digest"),
+        ("image", f"x; rm -r / @sha256:{'a' * 64}", "needs a digest"),
+        ("environment", "../production", "The environment is missing or invalid"),
+        ("environment", "", "The environment is missing or invalid"),
     ],
 )
 def test_what_is_refused(cluster: Programs, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:

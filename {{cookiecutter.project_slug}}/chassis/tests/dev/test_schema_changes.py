@@ -111,7 +111,7 @@ def edited(**edits: Any) -> list[str]:
          ["query limit is now required"]),
         ({"parameters": [{"name": "limit", "in": "query", "schema": {**INTEGER, "maximum": 50}}]},
          ["query limit: maximum was 100, is 50"]),
-        ({"responses": {"200": {}}}, ["no longer answers 201"]),
+        ({"responses": {"200": {}}}, ["no longer returns 201"]),
         ({"responses": {"201": {"content": {"text/csv": {}}}}}, ["201: application/json is gone"]),
         ({"responses": {"201": document(STRING, STRING)["paths"]["/things"]["post"]["responses"]["201"]}}, []),
         ({"requestBody": {"content": {"text/csv": {}}}}, ["body: application/json is gone"]),

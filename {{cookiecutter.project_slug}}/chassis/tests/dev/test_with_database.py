@@ -76,5 +76,5 @@ def test_a_command_that_outlives_the_server_it_uses_takes_it_over(copied: Path) 
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate(timeout=60)
 
-    assert "PostgreSQL is started again" in output
+    assert "PostgreSQL was started again" in output
     assert not (copied / ".postgres/data/postmaster.pid").exists()
