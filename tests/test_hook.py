@@ -83,7 +83,7 @@ def test_a_service_is_made_without_uv(
         uv(machine, does)
     said = create(baker, home, machine)
 
-    assert said.startswith("No uv works here, so there is no uv.lock yet: `make dev` ")
+    assert said.startswith("There is no uv.lock yet, because uv does not run here. `make dev` ")
     assert said.endswith(NEXT)
     assert not (home / "order-service" / "uv.lock").exists()
 
