@@ -161,8 +161,8 @@ def test_without_either_there_is_nowhere_to_go(programs: Programs) -> None:
     [
         ("image", "ghcr.io/us/orders:1.4.0", "needs a digest"),
         ("image", f"x; rm -r / @sha256:{'a' * 64}", "needs a digest"),
-        ("environment", "../production", "environment is missing"),
-        ("environment", "", "environment is missing"),
+        ("environment", "../production", "The environment is missing or invalid"),
+        ("environment", "", "The environment is missing or invalid"),
     ],
 )
 def test_what_is_refused(cluster: Programs, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:

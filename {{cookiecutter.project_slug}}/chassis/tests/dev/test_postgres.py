@@ -88,7 +88,7 @@ def test_a_home_may_have_any_name(home: Path, name: str) -> None:
 def test_a_second_start_is_refused_and_told_where_the_first_is(home: Path) -> None:
     assert url_of_running(home) is None
     with running_server(home, **THROWAWAY) as server:
-        with pytest.raises(AlreadyRunning, match="already uses the database"), running_server(home):
+        with pytest.raises(AlreadyRunning, match="another process already uses"), running_server(home):
             pass
 
         assert url_of_running(home) == server.url

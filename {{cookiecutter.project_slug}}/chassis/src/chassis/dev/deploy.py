@@ -32,7 +32,7 @@ def answers() -> tuple[str, str, str]:
     """What stands after `make deploy`."""
     environment, image, url = (os.environ.get(name, "") for name in ("environment", "image", "url"))
     if not re.fullmatch(r"[a-z][a-z0-9-]*", environment):
-        raise CommandError("The environment is missing. Type: make deploy environment=staging image=… url=…")
+        raise CommandError("The environment is missing or invalid. Type: make deploy environment=staging image=… url=…")
     if not _IMAGE.fullmatch(image):
         raise CommandError(f"The image needs a digest, image=name@sha256:…, and not {image or 'nothing'}")
     return environment, image, url
