@@ -1,7 +1,7 @@
 """Fixtures for the tests of a service: `pytest_plugins = ["chassis.testing"]` in its `tests/conftest.py`.
 
-The plugin is named there and is not an entry point: that would be imported before coverage starts, and with it all that it
-imports. A service gives it two fixtures, `settings` and `app`. From the plugin come
+It is a plugin and not an entry point, because pytest would import an entry point before coverage starts. A
+service gives it two fixtures, `settings` and `app`. From the plugin come
 
     client             the application on a real PostgreSQL; what a test writes is rolled back
     committing_client  the same on the pools themselves, for what one transaction cannot show; tables are emptied after
