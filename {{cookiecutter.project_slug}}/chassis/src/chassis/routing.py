@@ -19,8 +19,9 @@ from typing import Any, override
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute, RouteContext
 
-from chassis import _fastapi, idempotency, preconditions
+from chassis import _fastapi, idempotency
 from chassis.idempotency import Handler
+from chassis.preconditions import IF_NONE_MATCH, NOT_MODIFIED, has_etag, unless_known
 
 READING = {"GET", "HEAD"}
 
@@ -28,17 +29,17 @@ READING = {"GET", "HEAD"}
 class Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         responses = options.get("responses") or {}
-        if READING & set(options.get("methods") or ()) and preconditions.has_etag(responses):
-            options["responses"] = responses | preconditions.NOT_MODIFIED
+        if READING & set(options.get("methods") or ()) and has_etag(responses):
+            options["responses"] = responses | NOT_MODIFIED
             extra = options.get("openapi_extra") or {}
-            parameters = [*extra.get("parameters", ()), preconditions.IF_NONE_MATCH]
+            parameters = [*extra.get("parameters", ()), IF_NONE_MATCH]
             options["openapi_extra"] = extra | {"parameters": parameters}
         super().__init__(path, endpoint, **options)
 
     @override
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        run = preconditions.unless_known if set(self.methods or ()) <= READING else idempotency.run
+        run = unless_known if set(self.methods or ()) <= READING else idempotency.run
 
         async def handle_request(request: Request) -> Response:
             return await run(request, handle)
@@ -69,5 +70,5 @@ def _problems(route: RouteContext) -> Iterator[str]:
         return
     for name in taken:
         yield f"takes {name}; make its router with APIRouter(route_class=Route) of chassis.routing"
-    if methods & READING and preconditions.has_etag(route.responses):
+    if methods & READING and has_etag(route.responses):
         yield "documents an ETag; make its router with APIRouter(route_class=Route) of chassis.routing"
