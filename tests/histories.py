@@ -167,7 +167,7 @@ def add_customers(service: Path) -> None:
     for name, content in files:
         if name == "src/app/main.py":
             imported, included = content.strip("\n").split("\n\n")
-            anchor = ("    if settings.environment", f"{included}\n    if settings.environment")
+            anchor = ("    routing.check(app)", f"{included}\n    routing.check(app)")
             replace(
                 service / name, ("from app.lifespan import", f"{imported}\nfrom app.lifespan import"), anchor
             )
