@@ -63,7 +63,7 @@ def test_the_first_hour(baker: Baker, past: History, machine: dict[str, str], tm
     typed(page["Call another service"])
     said = typed(page["Stay up to date"])
     assert "This service has the newest version of its template" in said
-    assert "already" in said
+    assert "is up to date with" in said
     assert subprocess.check_output(["git", "status", "--porcelain"], cwd=service, text=True) == ""
 
 
