@@ -211,3 +211,14 @@ async def test_a_get_without_a_documented_etag_is_conditional_too(
     app.include_router(router)
     async with client_for(state) as client:
         assert (await client.get("/tagged", headers={"If-None-Match": '"1"'})).status_code == 304
+
+
+def test_a_route_that_also_changes_promises_no_304() -> None:
+    router = APIRouter(route_class=Route)
+
+    @router.api_route("/both", methods=["GET", "PUT"], responses=etag_header())
+    async def both() -> None: ...
+
+    [route] = router.routes
+    assert isinstance(route, Route)
+    assert set(route.responses) == {200}

@@ -13,7 +13,7 @@ A `Route` adds to FastAPI's own class:
 `check(app)`, at the end of `create_app`, raises a TypeError for a route that takes what its class does not give.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, override
 
 from fastapi import FastAPI, Request, Response
@@ -29,7 +29,7 @@ READING = {"GET", "HEAD"}
 class Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         responses = options.get("responses") or {}
-        if READING & set(options.get("methods") or ()) and has_etag(responses):
+        if _only_reads(options.get("methods")) and has_etag(responses):
             options["responses"] = responses | NOT_MODIFIED
             extra = options.get("openapi_extra") or {}
             parameters = [*extra.get("parameters", ()), IF_NONE_MATCH]
@@ -39,12 +39,16 @@ class Route(APIRoute):
     @override
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        run = unless_known if set(self.methods or ()) <= READING else idempotency.run
+        run = unless_known if _only_reads(self.methods) else idempotency.run
 
         async def handle_request(request: Request) -> Response:
             return await run(request, handle)
 
         return handle_request
+
+
+def _only_reads(methods: Iterable[str] | None) -> bool:
+    return READING.issuperset(methods or ())  # Without methods FastAPI makes a GET.
 
 
 def check(app: FastAPI) -> None:
