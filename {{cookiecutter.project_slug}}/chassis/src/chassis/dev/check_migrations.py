@@ -65,7 +65,7 @@ def findings(migrations: Iterable[Script]) -> Iterator[str]:
 
 def squawk(path: Path) -> list[dict[str, Any]]:
     program = str(Path(sys.executable).with_name("squawk"))
-    command = [program, "--reporter=json", "--pg-version=17", f"--exclude={','.join(NOT_ASKED)}", str(path)]
+    command = [program, "--reporter=json", "--pg-version=18", f"--exclude={','.join(NOT_ASKED)}", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1) or not done.stdout:
         raise RuntimeError(f"squawk ended with {done.returncode}: {done.stderr}")
