@@ -22,7 +22,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import Server, ServerState
 
 import chassis
-from chassis.server import _graceful, _http2, _log, _master, _protocol, _worker
+from chassis.connections import _http1, _http2
+from chassis.server import _graceful, _log, _master, _worker
 
 SOURCES = Path(chassis.__file__).parent
 
@@ -56,8 +57,8 @@ OVERRIDING: dict[type, type] = {
     _http2.Http2Protocol: AutoZttpProtocol,
     _log.Logger: gunicorn.glogging.Logger,
     _master.Master: Arbiter,
-    _protocol.LimitedProtocol: httptools_impl.HttpToolsProtocol,
-    _protocol.TLSWebSocketProtocol: WebSocketsSansIOProtocol,
+    _http1.LimitedProtocol: httptools_impl.HttpToolsProtocol,
+    _http1.TLSWebSocketProtocol: WebSocketsSansIOProtocol,
     _worker.Worker: uvicorn_worker.UvicornWorker,
 }
 
@@ -104,7 +105,7 @@ def test_private_api_is_used_only_in_files_that_describe_it() -> None:
     imports = re.compile(r"^\s*(from|import) (gunicorn|uvicorn)", re.MULTILINE)
     users = [path for path in SOURCES.rglob("*.py") if imports.search(path.read_text())]
 
-    assert {path.stem for path in users} >= {"_graceful", "_master", "_protocol", "_uvicorn_thread", "_worker"}
+    assert {path.stem for path in users} >= {"_graceful", "_master", "_http1", "_uvicorn_thread", "_worker"}
     for path in users:
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
         _, described, *_ = docstring.split("\n\n")

@@ -3,37 +3,31 @@
 chassis/docs/operations.md shows how the times depend on each other.
 """
 
-from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from chassis.connections import ConnectionSettings
 from chassis.server._cpus import available_cpus
-from chassis.settings import SettingsGroup, SplitCommas
+from chassis.settings import SplitCommas
 from chassis.tls import TLSSettings
 
 Proxy = IPv4Network | IPv6Network | Literal["unix"]
 
 
-class ServerSettings(SettingsGroup):
+class ServerSettings(ConnectionSettings):
     bind: str = Field(default="127.0.0.1:8000", pattern=r"^(\S+:\d{1,5}|unix:\S+|fd://\d+)$")
     """`host:port`, `[host]:port`, `unix:/path` or `fd://number`. Containers need `0.0.0.0:8000`."""
     workers: int = Field(default_factory=available_cpus, ge=1)
     """Worker processes. Default: the number of whole CPUs that this container may use."""
-    http2: bool = False
-    """Offer HTTP/2 by ALPN. uvicorn's support is new, and needs a package: `uv add zttp`."""
     tls: TLSSettings | None = None
     trusted_proxies: Annotated[tuple[Proxy, ...], NoDecode, SplitCommas] = ()
     """Proxies whose `X-Forwarded-For` and `-Proto` are trusted: addresses, networks, `unix` (a Unix socket's peer)."""
 
     deadline: float = Field(default=10, gt=0)
     """Time until a response must start. After it the request and its query are cancelled: 504."""
-    keep_alive: int = Field(default=75, ge=1)
-    """How long an idle connection stays open. Keep it above the load balancer's (often 60 s), or that returns 502s."""
-    head_timeout: float = Field(default=10, gt=0)
-    """Time until the request line and headers must be complete, from the connection or from their first byte."""
 
     drain: float = Field(default=5, ge=0)
     """How long requests are served after SIGTERM while `/readyz` returns 503, so that load balancers notice."""
@@ -56,10 +50,6 @@ class ServerSettings(SettingsGroup):
     """Concurrent requests in each worker. Further requests get a 503, except probes."""
     max_body_size: int = Field(default=1024 * 1024, ge=0)
     """The largest request body; a larger one gets a 413. A route can set its own: `max_body_size=`."""
-    max_head_size: int = Field(default=32 * 1024, ge=1024)
-    """The largest request line and headers together; larger ones get a 431."""
-    max_headers: int = Field(default=100, ge=1)
-    """The most header fields of a request; more get a 431."""
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -69,12 +59,6 @@ class ServerSettings(SettingsGroup):
                 "must not be a network of all addresses: then any client could set the address that is logged"
             )
         return proxies
-
-    @model_validator(mode="after")
-    def _http2_has_a_parser(self) -> Self:
-        if self.http2 and find_spec("zttp") is None:
-            raise ValueError("HTTP2 needs the package zttp, which is not installed: uv add zttp")
-        return self
 
     @model_validator(mode="after")
     def _times_agree(self) -> Self:

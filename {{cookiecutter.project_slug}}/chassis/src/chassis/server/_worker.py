@@ -22,7 +22,7 @@ from uvicorn.config import Config
 from uvicorn_worker import UvicornWorker
 
 from chassis import tls
-from chassis.server import _protocol
+from chassis.connections import _http1
 from chassis.server._descriptors import descriptors
 from chassis.server._graceful import GracefulServer
 from chassis.server._settings import ServerSettings
@@ -48,10 +48,10 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
     def _uvicorn_options(self) -> dict[str, Any]:
         settings = self.settings
         # Imported by name, because the parser of HTTP/2 is an extra package.
-        protocols = import_module("chassis.server._http2" if settings.http2 else "chassis.server._protocol")
+        protocols = import_module("chassis.connections._http2" if settings.http2 else "chassis.connections._http1")
         options = {
             "http": protocols.limited(settings),
-            "ws": _protocol.TLSWebSocketProtocol,
+            "ws": _http1.TLSWebSocketProtocol,
             "lifespan": "on",
             "access_log": False,
             "server_header": False,

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 from chassis.dev.project import settings_of
 from chassis.settings import DELIMITER, PREFIX, EnvironmentSettings, nested, variables
 
-OF_THIS_MACHINE = {"APP_SERVER__WORKERS"}  # Its default is the number of CPUs.
+OF_THIS_MACHINE = {"APP_SERVER__WORKERS", "APP_SERVER__MAX_CONNECTIONS"}  # By default the CPUs, and the descriptors.
 
 
 def test_the_example_has_the_settings_and_their_defaults(project: Path) -> None:

@@ -14,9 +14,9 @@ from typing import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from chassis.server._client_certificate import tls_extension, with_tls_extension
-from chassis.server._raw_problem import raw_problem
-from chassis.server._settings import ServerSettings
+from chassis.connections._client_certificate import tls_extension, with_tls_extension
+from chassis.connections._raw_problem import raw_problem
+from chassis.connections._settings import ConnectionSettings
 
 _UNIX = ("unix", 0)  # The peer of a Unix socket has no address. `trusted_proxies` calls it `unix`.
 
@@ -26,7 +26,7 @@ class BadHead(Exception):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    settings: ServerSettings
+    settings: ConnectionSettings
     """Set by `limited`."""
 
     @override
@@ -129,6 +129,6 @@ class TLSWebSocketProtocol(WebSocketsSansIOProtocol):
         self.app = with_tls_extension(self.app, transport)
 
 
-def limited(settings: ServerSettings) -> type[LimitedProtocol]:
+def limited(settings: ConnectionSettings) -> type[LimitedProtocol]:
     """Return a class with these settings: uvicorn creates the protocols, and passes only its own configuration."""
     return type("Protocol", (LimitedProtocol,), {"settings": settings})

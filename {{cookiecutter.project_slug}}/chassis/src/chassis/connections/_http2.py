@@ -15,12 +15,12 @@ from uvicorn.protocols.http.auto_zttp_impl import AutoZttpProtocol
 from uvicorn.protocols.http.zttp_h2_impl import ZttpH2Protocol
 from uvicorn.protocols.http.zttp_impl import ZttpProtocol
 
-from chassis.server._client_certificate import with_tls_extension
-from chassis.server._settings import ServerSettings
+from chassis.connections._client_certificate import with_tls_extension
+from chassis.connections._settings import ConnectionSettings
 
 
 class Http2Protocol(AutoZttpProtocol):
-    settings: ServerSettings
+    settings: ConnectionSettings
     chosen: ZttpProtocol | ZttpH2Protocol | None = None
 
     @override
@@ -44,5 +44,5 @@ class Http2Protocol(AutoZttpProtocol):
             self.transport.close()
 
 
-def limited(settings: ServerSettings) -> type[Http2Protocol]:
+def limited(settings: ConnectionSettings) -> type[Http2Protocol]:
     return type("Protocol", (Http2Protocol,), {"settings": settings})
