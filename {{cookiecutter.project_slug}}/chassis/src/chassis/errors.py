@@ -22,7 +22,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.routing import Match
+from starlette.websockets import WebSocketDisconnect
 
 from chassis import _fastapi
 from chassis.logs import request_id
@@ -60,7 +62,7 @@ def problem_response(  # noqa: PLR0913 - Each is a member of the problem.
     status: int,
     slug: str,
     title: str,
-    request: Request,
+    request: HTTPConnection,
     detail: str | None = None,
     headers: Mapping[str, str] | None = None,
     errors: Sequence[FieldProblem] | None = None,
@@ -108,7 +110,7 @@ def _unchanged(problem: Problem) -> Problem:
 _RFC_9457 = _Shape(_unchanged, Problem, MEDIA_TYPE)
 
 
-def _shape(request: Request) -> _Shape:
+def _shape(request: HTTPConnection) -> _Shape:
     app = request.scope.get("app")
     return getattr(app.state, "error_shape", _RFC_9457) if app else _RFC_9457
 
@@ -126,6 +128,8 @@ def install(app: FastAPI, *, render: Callable[[Problem], BaseModel] = _unchanged
     app.exception_handler(ServiceError)(_service_error)
     app.exception_handler(HTTPException)(_http_exception)
     app.exception_handler(RequestValidationError)(_validation_error)
+    app.exception_handler(ClientDisconnect)(_client_disconnected)
+    app.exception_handler(WebSocketDisconnect)(_client_disconnected)
     app.exception_handler(Exception)(_unexpected)
     app.router.responses = {422: _documented("Invalid request"), "default": _documented("Any other error")}
     _document(app, app.state.error_shape)
@@ -217,6 +221,10 @@ async def _validation_error(request: Request, error: RequestValidationError) -> 
 
 def _pointer(location: Sequence[int | str]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+async def _client_disconnected(_connection: HTTPConnection, _error: Exception) -> Response:
+    return Response(status_code=HTTPStatus.BAD_REQUEST)  # Nobody receives it. Without it the log has a traceback.
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

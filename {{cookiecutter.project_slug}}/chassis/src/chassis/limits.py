@@ -1,7 +1,7 @@
 """Limits for requests, as pure ASGI middleware. Each responds with a problem.
 
 DeadlineMiddleware     504 if the response does not start in time, 408 if the client's body is late
-ConcurrencyMiddleware  503 with Retry-After if too many requests are active; probes are exempt
+ConcurrencyMiddleware  503 with Retry-After if too many requests and WebSockets are active; probes are exempt
 BodySizeMiddleware     413, by Content-Length or while the body arrives
 LifespanMiddleware     503 under a server that does not run the lifespan, and so opens no pools
 """
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import structlog
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.errors import problem_response
@@ -34,7 +34,7 @@ class ProblemResponse(NamedTuple):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = problem_response(
-            status=self.status, slug=self.slug, title=self.title, headers=self.headers, request=Request(scope)
+            status=self.status, slug=self.slug, title=self.title, headers=self.headers, request=HTTPConnection(scope)
         )
         await response(scope, receive, send)
 
@@ -75,6 +75,7 @@ class _Exchange:
 class DeadlineMiddleware:
     """Cancel a request, and its database query, if its response does not start within `deadline` seconds.
 
+    For a WebSocket this is the time until it is accepted or rejected.
     A handler without `async` runs in a thread, which cannot be cancelled: its client waits for the thread.
     """
 
@@ -83,7 +84,7 @@ class DeadlineMiddleware:
         self.deadline = deadline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         timeout = asyncio.timeout(self.deadline)
@@ -101,7 +102,7 @@ class DeadlineMiddleware:
 
 
 class ConcurrencyMiddleware:
-    """Reject a request while `limit` others are active. A request is active until the end of its response.
+    """Reject a request while `limit` others are active. It is active until the end of its response or WebSocket.
 
     Probes are exempt: a process at its limit is alive.
     """
@@ -112,7 +113,7 @@ class ConcurrencyMiddleware:
         self.active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _PROBES:
+        if scope["type"] == "lifespan" or scope["path"] in _PROBES:
             await self.app(scope, receive, send)
         elif self.active >= self.limit:
             await OVERLOADED(scope, receive, send)

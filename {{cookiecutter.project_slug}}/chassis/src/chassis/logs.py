@@ -1,4 +1,4 @@
-"""Structured logs: JSON lines for machines, readable lines on a terminal, one access line per request.
+"""Structured logs: JSON lines for machines, readable lines on a terminal, one access line per request or WebSocket.
 
 The request id comes from `X-Request-ID` if that is valid, and is generated otherwise. It is part of the response, of
 every log line of the request, and of calls to other services.
@@ -23,6 +23,9 @@ from chassis.settings import SettingsGroup
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _VALID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+
+_STARTS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+_SWITCHING_PROTOCOLS, _FORBIDDEN, _UNANSWERED = 101, 403, 500
 
 log = structlog.stdlib.get_logger("chassis.access")
 
@@ -114,27 +117,28 @@ class RequestLogMiddleware:
         # Not reset: each request has its own context, and the server logs errors after this call.
         request_id.set(identifier)
         started = perf_counter()
-        status, size = 500, 0
+        status, size = 0, 0
 
         async def send_and_count(message: Message) -> None:
             nonlocal status, size
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", identifier.encode())]
+            if message["type"] in _STARTS:
+                status = message.get("status", _SWITCHING_PROTOCOLS)
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", identifier.encode())]
             elif message["type"] == "http.response.body":
                 size += len(message.get("body", b""))
+            elif message["type"] == "websocket.close" and not status:
+                status = _FORBIDDEN  # The server's response to a WebSocket that is closed before it is accepted.
             await send(message)
 
         try:
             await self.app(scope, receive, send_and_count)
         finally:
-            if scope["type"] == "http":
-                self._write(scope, status, size, perf_counter() - started)
+            self._write(scope, status or _UNANSWERED, size, perf_counter() - started)
 
     def _write(self, scope: Scope, status: int, size: int, seconds: float) -> None:
         self.log.info(
             "request",
-            method=scope["method"],
+            method=scope.get("method", "WEBSOCKET"),
             route=getattr(scope.get("route"), "path", None),
             status=status,
             duration_ms=round(seconds * 1000, 3),

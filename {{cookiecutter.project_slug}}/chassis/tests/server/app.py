@@ -22,6 +22,7 @@ from chassis.limits import (
     DeadlineMiddleware,
     LifespanMiddleware,
 )
+from chassis.logs import RequestLogMiddleware, configure
 from example.settings import Settings
 
 
@@ -50,8 +51,11 @@ async def ticks() -> AsyncIterator[str]:
 
 
 def create_app() -> FastAPI:
-    server = Settings.load().server
+    settings = Settings.load()
+    configure(settings.log)
+    server = settings.server
     middleware = [
+        Middleware(RequestLogMiddleware),
         Middleware(LifespanMiddleware),
         Middleware(ConcurrencyMiddleware, server.max_concurrency),
         Middleware(DeadlineMiddleware, server.deadline),
@@ -108,6 +112,10 @@ def add_requests(app: FastAPI) -> None:
 
 
 def add_streams(app: FastAPI) -> None:
+    @app.get("/large")
+    async def large() -> str:
+        return "x" * 300_000
+
     @app.get("/events")
     async def events(drain: CurrentDrain) -> StreamingResponse:
         return StreamingResponse(drain.until_begun(ticks()), media_type="text/event-stream")
@@ -122,3 +130,8 @@ def add_streams(app: FastAPI) -> None:
         async for message in drain.until_begun(websocket.iter_text()):
             await websocket.send_text(message)
         await websocket.close(1012)
+
+    @app.websocket("/slow-socket")
+    async def slow_socket(websocket: WebSocket) -> None:
+        await asyncio.sleep(60)
+        await websocket.accept()

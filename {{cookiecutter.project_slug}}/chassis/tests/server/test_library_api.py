@@ -16,13 +16,15 @@ from uvicorn.config import Config
 from uvicorn.lifespan.on import LifespanOn
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.auto_zttp_impl import AutoZttpProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.zttp_h2_impl import ZttpH2Protocol
 from uvicorn.protocols.http.zttp_impl import ZttpProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import Server, ServerState
+from websockets.server import ServerProtocol
 
 import chassis
-from chassis.connections import _http1, _http2
+from chassis.connections import _http1, _http2, _websocket
 from chassis.server import _graceful, _log, _master, _worker
 
 SOURCES = Path(chassis.__file__).parent
@@ -30,15 +32,23 @@ SOURCES = Path(chassis.__file__).parent
 # By class: what the files override, call, read or set.
 USED: dict[type, str] = {
     Server: "run serve startup capture_signals started should_exit force_exit servers server_state config lifespan",
+    ServerProtocol: "data_to_send debug fail handshake_exc logger",
     ServerState: "connections tasks total_requests default_headers",
     Config: "app load encoded_headers",
     LifespanOn: "state",
     httptools_impl.HttpToolsProtocol: (
-        "connection_made connection_lost data_received on_message_begin on_headers_complete send_400_response shutdown"
-        " client cycle headers loop parser scope transport url"
+        "connection_made connection_lost eof_received data_received on_message_begin on_headers_complete on_body"
+        " send_400_response shutdown _start_asgi_task _should_upgrade"
+        " client connections cycle flow headers loop parser pipeline scheme scope transport url"
     ),
-    httptools_impl.RequestResponseCycle: "keep_alive more_body response_complete response_started",
-    WebSocketsSansIOProtocol: "connection_made shutdown app client",
+    httptools_impl.RequestResponseCycle: (
+        "disconnected keep_alive message_event more_body response_complete response_started"
+    ),
+    FlowControl: "pause_reading read_paused resume_reading",
+    WebSocketsSansIOProtocol: (
+        "connection_made data_received handle_cont handle_parser_exception handle_ping shutdown"
+        " app client close_sent conn frames handshake_complete handshake_initiated logger transport writable"
+    ),
     AutoZttpProtocol: "connection_made _switch loop transport shutdown",
     ZttpProtocol: "app cycle data_received timeout_keep_alive_task shutdown",
     ZttpH2Protocol: "app cycles data_received timeout_keep_alive_task shutdown",
@@ -58,7 +68,8 @@ OVERRIDING: dict[type, type] = {
     _log.Logger: gunicorn.glogging.Logger,
     _master.Master: Arbiter,
     _http1.LimitedProtocol: httptools_impl.HttpToolsProtocol,
-    _http1.TLSWebSocketProtocol: WebSocketsSansIOProtocol,
+    _http1.PipelineFlow: FlowControl,
+    _websocket.LimitedWebSocketProtocol: WebSocketsSansIOProtocol,
     _worker.Worker: uvicorn_worker.UvicornWorker,
 }
 

@@ -1,6 +1,5 @@
 """Limits for clients, over raw sockets: HTTP libraries cannot send most of these requests."""
 
-import socket
 import time
 
 import httpx2
@@ -9,6 +8,7 @@ import pytest
 
 from chassis.testing import PATIENCE, ServerProcess
 from tests.server.conftest import Serve
+from tests.server.raw import exchange, status
 
 HEAD = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 BY_DEFAULT = 10  # Seconds for a head, and for a response. The server of these tests allows less.
@@ -27,25 +27,6 @@ def server(serve: Serve) -> ServerProcess:
             "APP_DATABASE__STATEMENT_TIMEOUT": "1",
         }
     )
-
-
-def exchange(server: ServerProcess, *parts: bytes) -> bytes:
-    """Send, then read until the server closes, which must happen long before the keep-alive timeout."""
-    received = b""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
-        try:
-            for part in parts:
-                connection.sendall(part)
-                time.sleep(0.05 if len(parts) > 1 else 0)  # Each in a packet of its own.
-            while data := connection.recv(65536):
-                received += data
-        except ConnectionError:
-            pass  # It closed before it had read everything.
-    return received
-
-
-def status(answer: bytes) -> int:
-    return int(answer.split(b" ", 2)[1])
 
 
 def test_the_head_of_these_tests_is_valid(server: ServerProcess) -> None:

@@ -45,7 +45,7 @@ def test_a_turn_of_the_loop_accepts_several(clients: int, number: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
         for _ in range(clients):
             stack.enter_context(socket.create_connection(listener.getsockname()))
-        accepted = uvloop.run(turns(descriptors(listener), clients))
+        accepted = uvloop.run(turns(descriptors(listener, 20), clients))
     assert len(set(accepted)) == number
 
 

@@ -3,6 +3,25 @@
 chassis/docs/security.md has the table of the phases, their limits and their settings.
 """
 
+import asyncio
+import ssl
+from typing import Any
+
 from chassis.connections._settings import ConnectionSettings, available_connections
 
-__all__ = ["ConnectionSettings", "available_connections"]
+__all__ = ["ConnectionSettings", "available_connections", "uvicorn_options"]
+
+
+def uvicorn_options(settings: ConnectionSettings, context: ssl.SSLContext | None) -> dict[str, Any]:
+    """Return the options of uvicorn's `Config` by which it has these limits; with a context also TLS."""
+    # Imported here: settings alone need no server, and the parser of HTTP/2 is an extra package.
+    from chassis.connections import _handshake, _http1, _websocket  # noqa: PLC0415
+
+    protocol: type[asyncio.Protocol] = _http1.limited(settings)
+    if settings.http2:
+        from chassis.connections import _http2  # noqa: PLC0415
+
+        protocol = _http2.limited(settings)
+    if context:
+        protocol = _handshake.before(protocol, context, settings)
+    return {"http": protocol, "ws": _websocket.LimitedWebSocketProtocol}

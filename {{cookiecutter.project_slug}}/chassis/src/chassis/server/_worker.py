@@ -13,16 +13,13 @@ import logging
 import os
 import ssl
 import sys
-from collections.abc import Callable
-from importlib import import_module
 from typing import Any, override
 
 from gunicorn.arbiter import Arbiter
-from uvicorn.config import Config
 from uvicorn_worker import UvicornWorker
 
 from chassis import tls
-from chassis.connections import _http1
+from chassis.connections import uvicorn_options
 from chassis.server._descriptors import descriptors
 from chassis.server._graceful import GracefulServer
 from chassis.server._settings import ServerSettings
@@ -47,12 +44,11 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
 
     def _uvicorn_options(self) -> dict[str, Any]:
         settings = self.settings
-        # Imported by name, because the parser of HTTP/2 is an extra package.
-        protocols = import_module("chassis.connections._http2" if settings.http2 else "chassis.connections._http1")
-        options = {
-            "http": protocols.limited(settings),
-            "ws": _http1.TLSWebSocketProtocol,
+        if settings.tls:
+            self.serving = tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
+        return uvicorn_options(settings, self.serving if settings.tls else None) | {
             "lifespan": "on",
+            "ws_max_size": settings.max_body_size,
             "access_log": False,
             "server_header": False,
             "proxy_headers": bool(settings.trusted_proxies),
@@ -60,14 +56,10 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
             "timeout_graceful_shutdown": settings.graceful_shutdown,
             "limit_max_requests": None,  # uvicorn would close its listeners. Our master starts another worker first.
             "callback_notify": None,
+            # uvicorn must not listen with TLS: the protocol makes the handshake.
+            "ssl_certfile": None,
+            "ssl_keyfile": None,
         }
-        return options | ({"ssl_context_factory": self._tls} if settings.tls else {})
-
-    def _tls(self, _config: Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-        assert self.settings.tls  # noqa: S101 - The option is not set otherwise.
-        self.serving = tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
-        self.serving.current = tls.context(self.settings.tls, http2=self.settings.http2)
-        return self.serving
 
     @override
     def init_signals(self) -> None:
@@ -80,11 +72,12 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
         self.config.app = self.wsgi
         server = GracefulServer(self.config, self.settings, self.beat)
         if self.settings.tls:
-            self.config.load()
+            self.serving.current = tls.context(self.settings.tls, http2=self.settings.http2)
             rotation = tls.rotate(self.serving, self.settings.tls, http2=self.settings.http2)
             server.tasks.append(asyncio.create_task(rotation))
         # Plain sockets: uvloop and gunicorn's wrapper would both close the descriptor, and by then it can be another's.
-        await server.serve(sockets=[each for listener in self.sockets for each in descriptors(listener.sock)])
+        listeners = [descriptors(listener.sock, self.settings.write_timeout) for listener in self.sockets]
+        await server.serve(sockets=[each for listener in listeners for each in listener])
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
