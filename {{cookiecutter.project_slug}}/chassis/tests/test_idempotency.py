@@ -3,16 +3,18 @@
 import asyncio
 import random
 from collections import Counter
-from uuid import uuid4
+from uuid import UUID, uuid1, uuid4
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import SecretStr
+from sqlalchemy import text
 from starlette.types import Message, Receive, Scope, Send
 
 from chassis.database._pools import Database
 from chassis.idempotency import ATTEMPTS, CLEANED
+from chassis.migrations import LOCK
 from chassis.testing import with_state
 from example.main import State
 from tests.effects import counted, execute
@@ -78,6 +80,21 @@ async def test_a_duplicate_that_comes_meanwhile_is_told_so_at_once(calling: Asyn
     busy = next(response for response in responses if response.status_code == 409)
     assert (busy.json()["type"], busy.headers["Retry-After"]) == ("/problems/idempotency-key-in-use", "1")
     assert await counted(effects) == 1
+
+
+async def test_a_key_cannot_take_the_lock_of_the_migrations(calling: AsyncClient, effects: Database) -> None:
+    async with effects.transaction() as migrating:
+        await migrating.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        response = await calling.post("/effects/a", headers={"Idempotency-Key": str(UUID(int=LOCK))})
+    assert response.status_code == 201
+
+
+@pytest.mark.usefixtures("effects")
+async def test_keys_that_are_alike_do_not_wait_for_each_other(calling: AsyncClient) -> None:
+    """UUIDs of version 1 from one machine have the last eight bytes in common."""
+    keys = [{"Idempotency-Key": str(uuid1(node=7, clock_seq=7))} for _ in range(3)]
+    responses = await asyncio.gather(*(calling.post("/effects/a?wait=0.1", headers=each) for each in keys))
+    assert [response.status_code for response in responses] == [201, 201, 201]
 
 
 async def test_no_effect_is_doubled(calling: AsyncClient, effects: Database) -> None:

@@ -1,13 +1,16 @@
 """Settings from the environment: what is right is read, what is wrong is said in one line each."""
 
 import os
+import re
 from pathlib import Path
+from typing import Literal, Self
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from chassis import settings as environment
 from chassis.database import DatabaseSettings
+from chassis.settings import SettingsGroup, variables
 from example.settings import Settings
 
 URL = "postgresql://user@localhost/orders"
@@ -69,6 +72,99 @@ def test_each_problem_has_its_line(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     named = ["APP_ENVIRONMENT", "APP_DATABASE__POOL_SIZE", "APP_DATABASE__POOL_TIMEOUT", "APP_LOG__LEVEL"]
     assert [line.split(": ")[1] for line in lines] == named
     assert all(line.startswith("configuration: APP_") for line in lines)
+
+
+WRONG = [
+    *("", " ", "nonsense", "-1", "1e400", "nan", "10.0.0.0/33", "10.0.0.1/8,nonsense", "null", "true", "[", "{}"),
+    *('{"a": 1}', "http://", "é", "\x01", "a\nb", "/nonexistent", "x" * 3000, "-----BEGIN CERTIFICATE-----\n" * 60),
+]
+
+
+@pytest.mark.parametrize("name", variables(Settings))
+def test_a_wrong_value_has_one_line_that_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    for value in WRONG:
+        monkeypatch.setenv("APP_DATABASE__URL", URL)
+        monkeypatch.setenv("APP_SERVER__TLS__CERTFILE", "certificate.pem")
+        monkeypatch.setenv(name, value)
+        try:
+            Settings.load()
+        except SystemExit:
+            [line] = capsys.readouterr().err.splitlines()
+            assert re.match(rf"configuration: (APP_[A-Z_0-9]+ .*)?\b{name}[: ]", line), line
+            assert not re.search(r"value error|function|lax|json-or|literal\[|__ip", line, re.IGNORECASE), line
+
+
+def test_a_wrong_proxy_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("APP_DATABASE__URL", URL)
+    monkeypatch.setenv("APP_SERVER__TRUSTED_PROXIES", "10.0.0.0/33, 10.0.0.1/8, unix")
+    [line] = refusal(capsys)
+    first, second = line.split("; ")
+    assert (
+        first
+        == """configuration: APP_SERVER__TRUSTED_PROXIES: '10.0.0.0/33' is not an address, a network, or "unix\""""
+    )
+    assert second == "10.0.0.1/8 has host bits set"
+
+
+def test_what_a_group_needs_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("APP_DATABASE__URL", URL)
+    monkeypatch.setenv("APP_SERVER__TLS__KEYFILE", "key.pem")
+    assert refusal(capsys) == ["configuration: APP_SERVER__TLS__CERTFILE: is missing"]
+
+
+def test_settings_that_disagree_are_named_in_full(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("APP_DATABASE__URL", URL)
+    monkeypatch.setenv("APP_SERVER__DEADLINE", "15")
+    assert refusal(capsys) == [
+        "configuration: APP_SERVER__DEADLINE (15 s) must be less than APP_SERVER__GRACEFUL_SHUTDOWN (15 s)"
+    ]
+
+
+class LabelsSettings(SettingsGroup):
+    names: list[str] = Field(default_factory=list)
+    colours: dict[str, int] = Field(default_factory=dict)
+    size: int | Literal["any"] = "any"
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.size == 7:
+            raise ValueError("seven is too many")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("NAMES", "a,b", "NAMES: is not valid JSON"),
+        ("NAMES", "[1, 2]", "NAMES: Input should be a valid string"),
+        ("COLOURS", '{"red": 1.5}', "COLOURS: Input should be a valid integer, got a number with a fractional part"),
+        (
+            "SIZE",
+            "many",
+            "SIZE: Input should be a valid integer, unable to parse string as an integer; Input should be 'any'",
+        ),
+    ],
+)
+def test_a_wrong_part_of_a_value_is_named_as_the_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, problem: str
+) -> None:
+    monkeypatch.setenv(f"APP_LABELS__{name}", value)
+    with pytest.raises(SystemExit):
+        environment.load_group("labels", LabelsSettings)
+    assert capsys.readouterr().err.splitlines() == [f"configuration: APP_LABELS__{problem}"]
+
+
+def test_a_message_that_names_no_setting_has_the_groups_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("APP_LABELS__SIZE", "7")
+    with pytest.raises(SystemExit):
+        environment.load_group("labels", LabelsSettings)
+    assert capsys.readouterr().err.splitlines() == ["configuration: APP_LABELS: seven is too many"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ HTTPException           the framework's: unknown path, wrong method
 RequestValidationError  400 for malformed JSON, 415 for another media type, 428 for a missing If-Match, else 422
 Exception               500 without details; the server logs the traceback with the request id
 
+A problem has at most 100 kB, whatever the client sends: it lists at most 100 errors, and cuts long texts.
+
 To return errors in another format, pass a function. The OpenAPI document then has its model:
 
     def render(problem: Problem) -> LegacyError: ...
@@ -15,7 +17,7 @@ To return errors in another format, pass a function. The OpenAPI document then h
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, ClassVar, get_type_hints
+from typing import Annotated, Any, ClassVar, get_type_hints
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
@@ -30,11 +32,14 @@ from chassis import _fastapi
 from chassis.logs import request_id
 
 MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 100
+MAX_ERRORS_SIZE = 75_000  # Bytes as JSON. The other members have at most 20,000.
+MAX_TEXT = 1_000  # Characters. As JSON, one can take 6 bytes.
 
 
 class FieldProblem(BaseModel):
     pointer: str = Field(examples=["/body/amount"])
-    """A JSON Pointer into the request: its `body`, `query`, `path` or `header`."""
+    """A JSON Pointer into the request: its `body`, `query`, `path` or `header`. One that ends in "…" is cut."""
     detail: str
 
 
@@ -45,7 +50,7 @@ class Problem(BaseModel):
     detail: str | None = None
     instance: str
     request_id: str | None = None
-    errors: list[FieldProblem] | None = None
+    errors: Annotated[list[FieldProblem], Field(max_length=MAX_ERRORS)] | None = None
 
 
 class ServiceError(Exception):
@@ -71,8 +76,8 @@ def problem_response(  # noqa: PLR0913 - Each is a member of the problem.
         type=f"/problems/{slug}",
         title=title,
         status=status,
-        detail=detail,
-        instance=quote(request.scope["path"]),
+        detail=detail and _cut(detail),
+        instance=quote(_cut(request.scope["path"])),
         request_id=request_id.get(),
         errors=list(errors) if errors else None,
     )
@@ -131,6 +136,7 @@ def install(app: FastAPI, *, render: Callable[[Problem], BaseModel] = _unchanged
     app.exception_handler(ClientDisconnect)(_client_disconnected)
     app.exception_handler(WebSocketDisconnect)(_client_disconnected)
     app.exception_handler(Exception)(_unexpected)
+    _fastapi.limit_errors(MAX_ERRORS)
     app.router.responses = {422: _documented("Invalid request"), "default": _documented("Any other error")}
     _document(app, app.state.error_shape)
 
@@ -205,22 +211,39 @@ async def _validation_error(request: Request, error: RequestValidationError) -> 
             status=400, slug="malformed-json", title="Malformed JSON", detail=detail, request=request
         )
     if isinstance(error.body, bytes):  # FastAPI does not parse a body of another media type.
-        phrase = HTTPStatus.UNSUPPORTED_MEDIA_TYPE.phrase
-        detail = "Send application/json"
-        return problem_response(status=415, slug="unsupported-media-type", title=phrase, detail=detail, request=request)
+        unsupported = HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json")
+        return await _http_exception(request, unsupported)
     if any(each["loc"] == ("header", "If-Match") for each in error.errors()):
-        phrase = HTTPStatus.PRECONDITION_REQUIRED.phrase
-        detail = "Send the last ETag as If-Match"
-        return problem_response(status=428, slug="precondition-required", title=phrase, detail=detail, request=request)
-    fields = [
-        FieldProblem(pointer=_pointer(each["loc"]), detail=each["msg"].removeprefix("Value error, "))
-        for each in error.errors()
-    ]
-    return problem_response(status=422, slug="invalid-request", title="Invalid request", request=request, errors=fields)
+        missing = HTTPException(HTTPStatus.PRECONDITION_REQUIRED, "Send the last ETag as If-Match")
+        return await _http_exception(request, missing)
+    fields, more = _listed(error.errors())
+    unlisted = f"{more:,} more {'error is' if more == 1 else 'errors are'} not listed" if more else None
+    return problem_response(
+        status=422, slug="invalid-request", title="Invalid request", detail=unlisted, request=request, errors=fields
+    )
+
+
+def _listed(errors: Sequence[dict[str, Any]]) -> tuple[list[FieldProblem], int]:
+    """Return the first errors, as far as the limits allow, and how many more there are."""
+    described, count = _fastapi.counted(errors)
+    fields: list[FieldProblem] = []
+    size = 0
+    for each in described[:MAX_ERRORS]:
+        field = FieldProblem(pointer=_pointer(each["loc"]), detail=_cut(each["msg"].removeprefix("Value error, ")))
+        size += len(field.model_dump_json().encode())
+        if size > MAX_ERRORS_SIZE:
+            break
+        fields.append(field)
+    return fields, count - len(fields)
 
 
 def _pointer(location: Sequence[int | str]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    # Cut each name first: the client can choose names as long as its body.
+    return _cut("".join("/" + _cut(str(part)).replace("~", "~0").replace("/", "~1") for part in location))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 async def _client_disconnected(_connection: HTTPConnection, _error: Exception) -> Response:

@@ -25,7 +25,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, HTTPException, Request, Response
 from pydantic import BaseModel, WithJsonSchema
-from sqlalchemy import BigInteger, Column, DateTime, Float, Integer, LargeBinary, Table, Uuid, bindparam, select, text
+from sqlalchemy import Column, DateTime, Float, Integer, LargeBinary, Table, Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import ClientDisconnect
@@ -156,9 +156,8 @@ async def _fingerprint(request: Request) -> bytes:
 
 async def _claim(on: Executor, key: UUID, fingerprint: bytes, expiry: int) -> bool:
     """Take the key for this transaction; false if another transaction has it or a response is stored."""
-    lock = int.from_bytes(key.bytes[8:], signed=True)
-    claimed = await _CLAIM.one_or_none(on, key=key, fingerprint=fingerprint, expiry=expiry, lock=lock)
-    return claimed is not None
+    lock = int.from_bytes(hashlib.sha256(key.bytes).digest()[:4], signed=True)  # If two keys collide, one gets a 409.
+    return await _CLAIM.one_or_none(on, key=key, fingerprint=fingerprint, expiry=expiry, lock=lock) is not None
 
 
 async def _stored(on: Executor, key: UUID, fingerprint: bytes) -> Response:
@@ -188,17 +187,18 @@ class _StoredResponse(BaseModel):
 
 _STORED = Statement(_StoredResponse, select(STORED).where(STORED.c.key == bindparam("key")))
 # The lock ends with the transaction. Without it the INSERT would wait for the other transaction and hold a connection.
+# Two numbers, "idem" and the key's, never name the same lock as one number does: the migrations', or a feature's own.
 _CLAIM = Statement(
     UUID,
     text("""
         INSERT INTO idempotency_keys AS stored (key, fingerprint, expires_at)
         SELECT CAST(:key AS uuid), CAST(:fingerprint AS bytea), now() + make_interval(secs => :expiry)
-        WHERE pg_try_advisory_xact_lock(:lock)
+        WHERE pg_try_advisory_xact_lock(x'6964656d'::int, :lock)
         ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, expires_at = excluded.expires_at
         WHERE stored.expires_at <= now()
         RETURNING key
     """)
-    .bindparams(bindparam("expiry", type_=Float), bindparam("lock", type_=BigInteger))
+    .bindparams(bindparam("expiry", type_=Float), bindparam("lock", type_=Integer))
     .columns(key=Uuid),
 )
 _STORE = Statement(

@@ -1,8 +1,10 @@
 """Settings from environment variables and secret files, and one clear line for each that is wrong."""
 
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -70,7 +72,7 @@ class EnvironmentSettings(BaseSettings):
         except ValidationError as error:
             problems += _lines(cls, error)
         except SettingsError as error:
-            problems = problems or [str(error)]
+            problems = problems or [_undecoded(error)]
         else:
             if not problems:
                 return settings
@@ -93,13 +95,43 @@ def load_group[Group: SettingsGroup](name: str, group: type[Group]) -> Group:
 
 
 def _lines(settings: type[BaseModel], error: ValidationError) -> Iterator[str]:
+    known, messages = set(_names(settings)), dict[str, list[str]]()
     for details in error.errors(include_input=False, include_url=False):
-        name = DELIMITER.join(part.upper() for part in details["loc"] if isinstance(part, str))
+        name = _setting(details["loc"], known)
         if details["type"] == "missing":
-            missing = (each for each in _names(settings, required=True) if each.startswith(name))
-            yield from (f"{PREFIX}{each}: is missing" for each in missing)
+            missing = [each for each in _names(settings, required=True) if each.startswith(name)]
+            messages |= {each: ["is missing"] for each in ([name] if name in known else missing)}
         elif details["type"] != "extra_forbidden":  # `_unknown_names` has named it already.
-            yield f"{PREFIX}{name}: {details['msg'].removeprefix('Value error, ')}"
+            messages.setdefault(name, []).append(details["msg"].removeprefix("Value error, "))
+    for name, of_name in messages.items():
+        if name in known:
+            yield f"{PREFIX}{name}: {'; '.join(dict.fromkeys(of_name))}"
+        else:
+            yield from (_of_group(name, each, known) for each in of_name)
+
+
+def _setting(location: Sequence[str | int], known: set[str]) -> str:
+    """Return a setting's name. A location goes further where a value has parts, or its type is a union."""
+    parts = [part.upper() for part in location if isinstance(part, str)]
+    names = accumulate(parts, lambda group, part: f"{group}{DELIMITER}{part}")
+    return next((name for name in names if name in known), DELIMITER.join(parts))
+
+
+def _of_group(group: str, message: str, known: set[str]) -> str:
+    """Complete the names in the message of a group's own validator, which does not know the group's name."""
+
+    def complete(word: re.Match[str]) -> str:
+        name = DELIMITER.join(filter(None, (group, word[0])))
+        return PREFIX + name if name in known else word[0]
+
+    completed = re.sub(r"\b[A-Z][A-Z0-9_]*", complete, message)
+    return completed if completed.startswith(PREFIX) else f"{PREFIX}{group}: {completed}"
+
+
+def _undecoded(error: SettingsError) -> str:
+    text = getattr(error.__cause__, "doc", None)  # A JSONDecodeError has it.
+    names = (name for name, value in os.environ.items() if name.upper().startswith(PREFIX) and value == text)
+    return next((f"{name}: is not valid JSON" for name in names), str(error))
 
 
 def _unknown_names(settings: type[BaseModel], within: str) -> list[str]:

@@ -3,10 +3,10 @@
 chassis/docs/operations.md shows how the times depend on each other.
 """
 
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PlainValidator, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from chassis.connections import ConnectionSettings
@@ -14,7 +14,17 @@ from chassis.server._cpus import available_cpus
 from chassis.settings import SplitCommas
 from chassis.tls import TLSSettings
 
-Proxy = IPv4Network | IPv6Network | Literal["unix"]
+
+def _proxy(value: object) -> object:
+    try:
+        return value if value == "unix" else ip_network(str(value))
+    except ValueError as error:
+        if "host bits" in str(error):
+            raise
+        raise ValueError(f'{value!r} is not an address, a network, or "unix"') from None
+
+
+Proxy = Annotated[IPv4Network | IPv6Network | Literal["unix"], PlainValidator(_proxy)]
 
 
 class ServerSettings(ConnectionSettings):

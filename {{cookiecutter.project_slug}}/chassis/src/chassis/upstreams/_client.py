@@ -7,10 +7,11 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Self, TypedDict, Unpack
+from typing import Self, TypedDict, Unpack, cast
 
 import structlog
 from httpx2 import (
+    AsyncByteStream,
     AsyncClient,
     Limits,
     NetworkError,
@@ -30,6 +31,7 @@ from chassis.logs import request_id
 from chassis.upstreams._breaker import Breaker, CircuitOpen
 from chassis.upstreams._retries import IDEMPOTENT_METHODS, Response, Retries, RetryBudget
 from chassis.upstreams._settings import UpstreamSettings
+from chassis.upstreams._surplus import close_if_surplus
 
 log = structlog.stdlib.get_logger("chassis.outbound")
 
@@ -163,12 +165,15 @@ class Upstream:
         request.headers[REMAINING_TIME] = str(int(remaining * 1000))
         content = bytearray()
         async with aclosing(await self.client.send(request, stream=True)) as response:
-            async for chunk in response.aiter_raw():
+            # At its end, `aiter_raw` would return the connection to the pool.
+            async for chunk in cast("AsyncByteStream", response.stream):
                 content += chunk
                 if len(content) > self.settings.max_response_size:
                     raise ResponseTooLarge(f"more than {self.settings.max_response_size} bytes")
                 # One read can hold thousands of tiny chunks, and iterating over them never yields to the event loop.
                 await asyncio.sleep(0)
+            if close_if_surplus(response):
+                log.warning("upstream sent bytes after its response: closing the connection", upstream=self.name)
         return Response(response.status_code, bytes(content), response.headers.get("Retry-After"))
 
     def _reported(self, error: type[ServiceError], reason: str) -> ServiceError:

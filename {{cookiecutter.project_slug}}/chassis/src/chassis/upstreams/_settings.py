@@ -1,13 +1,25 @@
 """Settings of the calls to one upstream. Times are in seconds, sizes in bytes."""
 
 import ssl
+from contextlib import suppress
 from functools import cache
-from typing import Self
+from pathlib import Path
+from typing import Annotated, Self
 
 import httpx2
-from pydantic import Field, FilePath, HttpUrl, Secret, SecretStr, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, Secret, SecretStr, model_validator
 
 from chassis.settings import SettingsGroup
+
+
+def _file(path: Path) -> Path:
+    with suppress(OSError):  # The path is too long, for example a certificate in place of its path.
+        if path.is_file():
+            return path
+    raise ValueError("is not the path of a file")
+
+
+File = Annotated[Path, AfterValidator(_file)]
 
 
 @cache
@@ -19,11 +31,11 @@ def _system_context() -> ssl.SSLContext:
 class UpstreamTLS(SettingsGroup):
     """Files are read at the start. Reload the service after you replace a certificate."""
 
-    ca_certs: FilePath | None = None
+    ca_certs: File | None = None
     """The authorities that may sign the upstream's certificate, PEM. Default: those that the system trusts."""
-    certfile: FilePath | None = None
+    certfile: File | None = None
     """Our own certificate for mutual TLS, followed by intermediate certificates, PEM."""
-    keyfile: FilePath | None = None
+    keyfile: File | None = None
     """Its private key, PEM. Default: in `certfile`."""
     keyfile_password: SecretStr | None = None
     """The password of an encrypted key. Preferably a file in `/run/secrets`."""
