@@ -118,6 +118,28 @@ def test_what_runs_is_one_command_and_holds_no_text_of_others(path: Path) -> Non
             assert shlex.split(step.run)[0] in {"make", "docker", "git", "cosign", "gh", ".ci/run"}
 
 
+def test_the_signer_of_an_image_is_this_workflow_at_a_version_and_nothing_like_it() -> None:
+    [line] = [
+        step.run for step in steps(ROOT / SERVICE / ".github/workflows/deploy.yml") if "cosign" in step.run
+    ]
+    bash = ["bash", "-e", "-c", f'cosign() {{ printf %s "${{@: -1}}"; }}; {line}']
+    given = {"IMAGE": "image", "GITHUB_REPOSITORY": "owner/a.b"}
+    signer = re.compile(subprocess.check_output(bash, env=given, text=True))
+
+    for identity, is_accepted in {
+        "https://github.com/owner/a.b/.github/workflows/release.yml@refs/tags/v1.4.0": True,
+        "https://github.com/owner/a-b/.github/workflows/release.yml@refs/tags/v1.4.0": False,
+        "https://github-com/owner/a.b/.github/workflows/release.yml@refs/tags/v1.4.0": False,
+        "https://github.com/owner/a.b/-github/workflows/release.yml@refs/tags/v1.4.0": False,
+        "https://github.com/owner/a.b/.github/workflows/release-yml@refs/tags/v1.4.0": False,
+        "https://github.com/owner/a.b/.github/workflows/release.yml@refs/heads/v1.4.0": False,
+        "https://github.com/owner/a.b/.github/workflows/release.yml@refs/tags/v": False,
+        "https://github.com/owner/a.b/.github/workflows/release.yml@refs/tags/v1/../x": False,
+        "x https://github.com/owner/a.b/.github/workflows/release.yml@refs/tags/v1.4.0": False,
+    }.items():
+        assert bool(signer.search(identity)) == is_accepted, identity
+
+
 def test_the_make_targets_of_the_workflows_exist() -> None:
     for paths, folder in ((OURS, ROOT), (THEIRS, ROOT / SERVICE)):
         named = {
