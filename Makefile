@@ -86,6 +86,7 @@ bench: $(NEEDS) ## Compare the service with others, in two minutes: make bench Q
 release-notes: $(NEEDS) ## Print the changelog of a version: make release-notes tag=v1.2.0
 	@$(RUN) python -m dev.release_notes
 
+# The same version as in the Makefile of a service; a test says so.
 .uv/bin/uv:
 	@echo 'Installing uv in .uv/, because no uv works here'
-	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target .uv uv
+	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --target .uv uv==0.13.9

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.baking import Baker
+from tests.baking import ROOT, SERVICE, Baker
 from tests.services import run
 
 
@@ -27,6 +27,21 @@ def test_a_service_passes_its_tests_on_the_lower_bounds(
     assert bounds
     newer = {name: installed[name] for name, at in bounds.items() if not is_release(installed[name], of=at)}
     assert newer == {}
+
+
+def test_uv_has_one_version_everywhere() -> None:
+    """The Dockerfile names a minor version, and `make pin-images` adds the digest."""
+    install = re.compile(r"pip install .* uv==(\d+\.\d+\.\d+)$", re.MULTILINE)
+    [ours], [theirs] = (install.findall((path / "Makefile").read_text()) for path in (ROOT, ROOT / SERVICE))
+    [image] = re.findall(
+        r"^FROM ghcr\.io/astral-sh/uv:(\S+) ", (ROOT / SERVICE / "Dockerfile").read_text(), re.MULTILINE
+    )
+    chassis = tomllib.loads((ROOT / SERVICE / "chassis/pyproject.toml").read_text())
+    [backend] = chassis["build-system"]["requires"]
+
+    assert ours == theirs
+    assert is_release(ours, of=image)
+    assert backend.startswith(f"uv_build>={image},")
 
 
 def lower_bounds(service: Path) -> dict[str, str]:

@@ -36,7 +36,7 @@ SERVICES = {
     "check-chassis": ("base",),
     "smoke": ("url",),
     "deploy": ("environment", "image", "url", "migrate"),
-    "propose": ("branch", "title"),
+    "propose": ("patch", "branch", "title"),
     "update": ("to", "owner"),
     "link": ("template", "to"),
 }

@@ -30,6 +30,7 @@ RUN_HERE = {
     'make check-chassis base="$BASE"': "",
     "make smoke url=http://127.0.0.1:8000": "",
     "make update": "tests/test_updates.py",
+    "git diff --binary --output=change.patch HEAD": "",
     "docker compose build": "",
     "docker compose up --wait --wait-timeout 180": "",
     "docker compose logs": "",
@@ -88,6 +89,20 @@ def test_actions_are_pinned_by_commit_with_their_version_beside(path: Path) -> N
     assert [line for line in lines if not (USES.match(line) or LOCAL.match(line))] == []
 
 
+def test_what_has_a_token_that_may_write_runs_no_update() -> None:
+    """The update replaces the Makefile and the chassis before anybody has reviewed them."""
+    jobs = read(ROOT / SERVICE / ".github/workflows/update.yml")["jobs"]
+    for name, job in jobs.items():
+        lines = [step["run"].split() for step in job["steps"] if "run" in step]
+        if name.startswith("propose-"):
+            assert job["needs"] == name.removeprefix("propose-")
+            assert [line[:2] for line in lines] == [["make", "propose"]]
+        else:
+            assert job["permissions"] == {"contents": "read"}
+            assert "secrets." not in str(job)
+            assert "github.token" not in str(job)
+
+
 def test_an_action_has_one_commit_everywhere() -> None:
     lines = "\n".join(path.read_text() for path in (*OURS, *THEIRS)).splitlines()
     found = {(match["name"], match["commit"]) for line in lines if (match := USES.match(line))}
@@ -100,7 +115,29 @@ def test_what_runs_is_one_command_and_holds_no_text_of_others(path: Path) -> Non
         if step.run:
             assert "${{" not in step.run
             assert "\n" not in step.run.strip()
-            assert shlex.split(step.run)[0] in {"make", "docker", "cosign", "gh", ".ci/run"}
+            assert shlex.split(step.run)[0] in {"make", "docker", "git", "cosign", "gh", ".ci/run"}
+
+
+def test_the_signer_of_an_image_is_this_workflow_at_a_version_and_nothing_like_it() -> None:
+    [line] = [
+        step.run for step in steps(ROOT / SERVICE / ".github/workflows/deploy.yml") if "cosign" in step.run
+    ]
+    bash = ["bash", "-e", "-c", f'cosign() {{ printf %s "${{@: -1}}"; }}; {line}']
+    given = {"IMAGE": "image", "GITHUB_REPOSITORY": "owner/a.b"}
+    signer = re.compile(subprocess.check_output(bash, env=given, text=True))
+
+    for identity, is_accepted in {
+        "https://github.com/owner/a.b/.github/workflows/release.yml@refs/tags/v1.4.0": True,
+        "https://github.com/owner/a-b/.github/workflows/release.yml@refs/tags/v1.4.0": False,
+        "https://github-com/owner/a.b/.github/workflows/release.yml@refs/tags/v1.4.0": False,
+        "https://github.com/owner/a.b/-github/workflows/release.yml@refs/tags/v1.4.0": False,
+        "https://github.com/owner/a.b/.github/workflows/release-yml@refs/tags/v1.4.0": False,
+        "https://github.com/owner/a.b/.github/workflows/release.yml@refs/heads/v1.4.0": False,
+        "https://github.com/owner/a.b/.github/workflows/release.yml@refs/tags/v": False,
+        "https://github.com/owner/a.b/.github/workflows/release.yml@refs/tags/v1/../x": False,
+        "x https://github.com/owner/a.b/.github/workflows/release.yml@refs/tags/v1.4.0": False,
+    }.items():
+        assert bool(signer.search(identity)) == is_accepted, identity
 
 
 def test_the_make_targets_of_the_workflows_exist() -> None:

@@ -18,6 +18,7 @@ install -m 600 -o postgres /certificates/key.pem /certificates/cert.pem /var/run
 exec docker-entrypoint.sh postgres -c ssl=on -c listen_addresses='*' \
     -c ssl_cert_file=/var/run/postgresql/cert.pem -c ssl_key_file=/var/run/postgresql/key.pem
 """
+UNVERIFIED = "the connection to the database does not verify the server"
 ENCRYPTED = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl"
 
 
@@ -50,47 +51,64 @@ def network(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
 
 class Seen(NamedTuple):
     ready: int
+    orders: int
+    """The status of a read by a compiled statement; `ready` is a session's."""
     encrypted: bool
     """Whether PostgreSQL has an encrypted connection."""
     log: str
 
 
-@pytest.fixture
-def ask(image: str, network: str, tmp_path: Path) -> Callable[[str, trustme.CA], Seen]:
-    """Run the service with the database of that name and trust in that authority, and check readiness."""
+type Ask = Callable[..., Seen]
 
-    def ask(host: str, trusted: trustme.CA) -> Seen:
+
+@pytest.fixture
+def ask(image: str, network: str, tmp_path: Path) -> Ask:
+    """Run the service with the database of that name and trust in that authority, and read."""
+
+    def ask(host: str, trusted: trustme.CA, mode: str = "sslmode=verify-full&sslrootcert=/ca.pem") -> Seen:
         address = free_address()
         trusted.cert_pem.write_to_path(tmp_path / "ca.pem")
         (tmp_path / "ca.pem").chmod(0o644)
-        url = f"postgresql://postgres:secret@{host}/postgres?sslmode=verify-full&sslrootcert=/ca.pem"
+        url = f"postgresql://postgres:secret@{host}/postgres?{mode}"
         options = (f"--network={network}", f"--volume={tmp_path / 'ca.pem'}:/ca.pem:ro")
         ours = (f"--publish={address}:8000", f"--env=APP_DATABASE__URL={url}")
         with container(image, options=(*options, *ours)) as name:
             eventually(lambda: answered(f"http://{address}/livez"), "for the service")
             ready = call("GET", f"http://{address}/readyz").status
+            if ready == 200:
+                docker("exec", name, "alembic", "upgrade", "head")
+            orders = call("GET", f"http://{address}/v1/orders").status
             counted = docker("exec", network, "psql", "--username=postgres", "-At", f"--command={ENCRYPTED}")
-            return Seen(ready, counted.strip() != "0", docker("logs", name))
+            return Seen(ready, orders, counted.strip() != "0", docker("logs", name))
 
     return ask
 
 
-def test_its_own_name_and_authority(ask: Callable[[str, trustme.CA], Seen], authority: trustme.CA) -> None:
+def test_its_own_name_and_authority(ask: Ask, authority: trustme.CA) -> None:
     seen = ask("database", authority)
-    assert (seen.ready, seen.encrypted) == (200, True)
+    assert (seen.ready, seen.orders, seen.encrypted) == (200, 200, True)
+    assert UNVERIFIED not in seen.log
 
 
-def test_another_name(ask: Callable[[str, trustme.CA], Seen], authority: trustme.CA) -> None:
+def test_another_name(ask: Ask, authority: trustme.CA) -> None:
     seen = ask("another", authority)
-    assert (seen.ready, seen.encrypted) == (503, False)
+    assert (seen.ready, seen.orders, seen.encrypted) == (503, 503, False)
     assert "Hostname mismatch" in seen.log
     assert "secret" not in seen.log
 
 
-def test_another_authority(ask: Callable[[str, trustme.CA], Seen]) -> None:
+def test_another_authority(ask: Ask) -> None:
     seen = ask("database", trustme.CA())
-    assert (seen.ready, seen.encrypted) == (503, False)
+    assert (seen.ready, seen.orders, seen.encrypted) == (503, 503, False)
     assert "CERTIFICATE_VERIFY_FAILED" in seen.log
+    assert "secret" not in seen.log
+
+
+def test_any_name_and_authority(ask: Ask) -> None:
+    seen = ask("another", trustme.CA(), "sslmode=require")
+    assert (seen.ready, seen.orders, seen.encrypted) == (200, 200, True)
+    assert UNVERIFIED in seen.log
+    assert "another" in seen.log
     assert "secret" not in seen.log
 
 

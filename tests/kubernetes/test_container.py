@@ -119,7 +119,7 @@ class Node:
 
     def flags(self, step: str) -> list[str]:
         manifests = self.rendered[step]
-        url = environment(manifests)["APP_DATABASE__URL"].replace("sslmode=require", "sslmode=disable")
+        url = environment(manifests)["APP_DATABASE__URL"].partition("?")[0] + "?sslmode=disable"
         folders = {name: volume.folder for name, volume in self.volumes.items()}
         return [*flags(manifests, folders), f"--env=APP_DATABASE__URL={url}", f"--network={NAME}"]
 

@@ -150,11 +150,11 @@ def test_only_what_the_release_has_signed_is_deployed(released: Act) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.jobs("update.yml", "images", "template")
+@pytest.mark.jobs("update.yml", "images", "propose-images", "template", "propose-template")
 def test_the_weekly_updates_are_proposed(released: Act) -> None:
     ran = released.run("update.yml", event="workflow_dispatch")
 
-    assert ran.jobs == {"images": "success", "template": "success"}
+    assert ran.jobs == dict.fromkeys(["images", "propose-images", "template", "propose-template"], "success")
     assert (
         "make update" not in ran.steps
     )  # The service is not linked to its template; tests/test_updates.py runs it.
@@ -166,3 +166,16 @@ def test_the_weekly_updates_are_proposed(released: Act) -> None:
         ["pr", "create"],
         ["workflow", "run"],
     ]
+
+
+@pytest.mark.timeout(600)
+def test_what_an_update_brings_does_not_run_where_the_token_is(released: Act) -> None:
+    hostile = r"""printf 'propose:\n\tenv >"$$RECORD/environment"\n' >Makefile"""
+    here = released.replacing({"make pin-images": hostile})
+
+    ran = here.run("update.yml", "--job=propose-images", event="workflow_dispatch")
+
+    assert ran.jobs == {"images": "success", "propose-images": "success"}
+    assert not (here.folder / "environment").exists()
+    show = ("git", "show", "update/images:Makefile")
+    assert "environment" in run(*show, cwd=here.origin, environment=here.machine)

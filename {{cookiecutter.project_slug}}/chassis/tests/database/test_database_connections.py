@@ -12,9 +12,18 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import literal, select, text
 
-from chassis.database import CurrentDatabase, Database, DatabaseSettings, ReadSession, Session, StreamingSession
+from chassis.database import (
+    CurrentDatabase,
+    Database,
+    DatabaseSettings,
+    DatabaseUnavailable,
+    ReadSession,
+    Session,
+    Statement,
+    StreamingSession,
+)
 from chassis.testing import with_state
 from example.main import State
 from tests.postgres_proxy import proxied
@@ -84,6 +93,18 @@ async def test_the_first_connection_warns_if_there_are_too_few_for_all(
     assert ("too few connections" in capsys.readouterr().out) == warned
 
 
+@pytest.fixture
+async def encrypted_url(migrated_url: str, tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of a database with a certificate for `localhost`, of the authority in ca.pem."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    trustme.CA().cert_pem.write_to_path(tmp_path / "another.pem")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
+    async with proxied(migrated_url, tls=tls) as url:
+        yield url
+
+
 @pytest.mark.parametrize(
     ("host", "trusted", "said"),
     [
@@ -93,15 +114,66 @@ async def test_the_first_connection_warns_if_there_are_too_few_for_all(
     ],
 )
 async def test_tls_to_the_database_is_verified(  # noqa: PLR0913 - Fixtures, and the case.
-    migrated_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, host: str, trusted: str, said: str | None
+    encrypted_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, host: str, trusted: str, said: str | None
 ) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    trustme.CA().cert_pem.write_to_path(tmp_path / "another.pem")
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(tls)
-    async with proxied(migrated_url, tls=tls) as url:
-        verified = f"{url.replace('127.0.0.1', host)}?sslmode=verify-full&sslrootcert={tmp_path / trusted}"
-        async with Database.open(DatabaseSettings(url=SecretStr(verified))) as database:
-            assert await database.state(within=20) == ("unavailable" if said else "ok")
-    assert not said or said in capsys.readouterr().out
+    verified = f"{encrypted_url.replace('127.0.0.1', host)}?sslmode=verify-full&sslrootcert={tmp_path / trusted}"
+    async with Database.open(DatabaseSettings(url=SecretStr(verified))) as database:
+        for read in (by_session, by_statement):
+            if said:
+                with pytest.raises(DatabaseUnavailable):
+                    await read(database)
+                assert said in capsys.readouterr().out
+            else:
+                assert await read(database) == 1
+
+
+async def by_session(database: Database) -> int | None:
+    async with database.transaction() as session:
+        return await session.scalar(select(1))
+
+
+async def by_statement(database: Database) -> int:
+    return await Statement(int, select(literal(1).label("one"))).one(database.pool)
+
+
+@pytest.mark.parametrize(
+    ("query", "is_warned"),
+    [
+        ("", True),
+        ("?sslmode=require", True),
+        ("?sslmode=require&sslrootcert={ca}", False),
+        ("?sslmode=verify-ca&sslrootcert={ca}", False),
+    ],
+)
+async def test_the_first_connection_warns_if_it_does_not_verify_the_server(
+    encrypted_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], query: str, *, is_warned: bool
+) -> None:
+    # A name of this machine that does not look like one.
+    url = encrypted_url.replace("127.0.0.1", "127.1").replace("postgres@", "postgres:hunter2@")
+    url += query.format(ca=tmp_path / "ca.pem")
+    async with Database.open(DatabaseSettings(url=SecretStr(url))) as database:
+        assert await database.state(within=20) == "ok"
+        await database.engine.dispose()
+        assert await database.state(within=20) == "ok"
+
+    said = capsys.readouterr().out
+
+    assert said.count("does not verify the server") == is_warned
+    assert ("127.1" in said) == is_warned
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("host", "query", "is_warned"),
+    [("127.1", "", True), ("127.1", "?sslmode=disable", False), ("localhost", "", False)],
+)
+async def test_a_network_that_is_declared_safe_is_no_warning(
+    migrated_url: str, capsys: pytest.CaptureFixture[str], host: str, query: str, *, is_warned: bool
+) -> None:
+    async with proxied(migrated_url) as url:
+        settings = DatabaseSettings(url=SecretStr(url.replace("127.0.0.1", host) + query))
+        async with Database.open(settings) as database:
+            state = await database.state(within=20)
+
+    assert state == "ok"
+    assert ("does not verify the server" in capsys.readouterr().out) == is_warned

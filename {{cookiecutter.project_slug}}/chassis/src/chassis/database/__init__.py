@@ -22,7 +22,6 @@ The errors, all ServiceErrors:
     Unstorable             422: PostgreSQL rejected a value that the schema had accepted
 """
 
-from chassis.database._budget import available as connections_available
 from chassis.database._driver import DriverPool, Transaction
 from chassis.database._errors import (
     DatabaseConflict,
@@ -32,6 +31,7 @@ from chassis.database._errors import (
     Unstorable,
     violations,
 )
+from chassis.database._first_connection import available as connections_available
 from chassis.database._pools import (
     Base,
     CurrentDatabase,

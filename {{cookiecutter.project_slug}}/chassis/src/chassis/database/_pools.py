@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import QueuePool
 
-from chassis.database import _budget
+from chassis.database import _first_connection
 from chassis.database._driver import DriverPool
 from chassis.database._errors import DatabaseUnavailable, translate, translated
 from chassis.database._settings import DatabaseSettings
@@ -56,11 +56,9 @@ class Database:
     async def open(cls, settings: DatabaseSettings, *, workers: int = 1) -> AsyncIterator[Self]:
         """Make the pools of one worker; `workers` is how many there are, for the check of the connections."""
         async with AsyncExitStack() as stack:
-            engine = await stack.enter_async_context(_engine(settings, workers))
-            replica = engine
+            engine = replica = _engine(stack, settings, workers)
             if settings.read_url:
-                at_replica = settings.model_copy(update={"url": settings.read_url})
-                replica = await stack.enter_async_context(_engine(at_replica, workers))
+                replica = _engine(stack, settings.model_copy(update={"url": settings.read_url}), workers)
             sessions = async_sessionmaker(engine, expire_on_commit=False)
             autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
             read_sessions = async_sessionmaker(autocommit, autoflush=False)
@@ -90,22 +88,18 @@ class Database:
         if pool.checkedout() >= pool.size():
             return "busy"
         try:
-            with translated():
-                async with asyncio.timeout(within), self.engine.connect() as connection:
-                    await connection.execute(text("SELECT 1"))
+            async with asyncio.timeout(within), self.reading() as session:
+                await session.execute(text("SELECT 1"))
         except (ServiceError, TimeoutError):
             return "unavailable"
         return "ok"
 
 
-@asynccontextmanager
-async def _engine(settings: DatabaseSettings, workers: int) -> AsyncIterator[AsyncEngine]:
+def _engine(stack: AsyncExitStack, settings: DatabaseSettings, workers: int) -> AsyncEngine:
     pool = {"pool_size": settings.pool_size, "max_overflow": 0, "pool_timeout": settings.pool_timeout}
     engine = create_engine(settings, workers, **pool)
-    try:
-        yield engine
-    finally:
-        await engine.dispose()
+    stack.push_async_callback(engine.dispose)
+    return engine
 
 
 def create_engine(settings: DatabaseSettings, workers: int = 0, **options: Any) -> AsyncEngine:
@@ -132,11 +126,11 @@ def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
 
 
 class _Connections:
-    """Connects for a pool. The first connection compares the size of all pools with what the server allows."""
+    """Connects for a pool. The first connection logs what an operator should change."""
 
     def __init__(self, settings: DatabaseSettings, workers: int) -> None:
         self.dsn = settings.url.get_secret_value()
-        self.wanted = 0 if settings.pgbouncer else workers * settings.pool_size * settings.replicas
+        self.wanted: int | None = 0 if settings.pgbouncer else workers * settings.pool_size * settings.replicas
         self.options: dict[str, Any] = {"timeout": settings.connect_timeout}
         if settings.password:
             self.options["password"] = settings.password.get_secret_value()
@@ -152,9 +146,9 @@ class _Connections:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("database connection failed", error=f"{type(error).__name__}: {error}")
             raise DatabaseUnavailable from error
-        wanted, self.wanted = self.wanted, 0
-        if wanted:
-            await _budget.warn(connection, wanted)
+        wanted, self.wanted = self.wanted, None
+        if wanted is not None:
+            await _first_connection.warn(connection, wanted)
         return connection
 
 

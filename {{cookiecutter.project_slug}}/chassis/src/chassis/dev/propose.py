@@ -1,6 +1,9 @@
-"""`make propose branch=… title=…`: open a pull request with the changes of this folder, and run the workflow Check.
+"""`make propose patch=… branch=… title=…`: open a pull request with a patch, and run the workflow Check.
 
-It is for workflows and needs gh with a token. It does nothing without changes, or if the branch has them already.
+It is for workflows and needs gh with a token. It does nothing if the patch is empty, or if the branch has it already.
+
+Nobody has reviewed the patch. So git applies it to the index only: no file of it is written here, where a program that
+has the token could run it or follow a symlink of it.
 """
 
 import os
@@ -28,13 +31,13 @@ def is_proposed(branch: str) -> bool:
 
 
 def main() -> int:
-    branch, title = os.environ["branch"], os.environ["title"]  # noqa: SIM112 - As they stand after `make`.
-    if not run("git", "status", "--porcelain"):
+    patch, branch, title = (os.environ[name] for name in ("patch", "branch", "title"))  # As they stand after `make`.
+    run("git", "apply", "--cached", "--allow-empty", "--whitespace=nowarn", "--", patch)
+    if not run("git", "diff", "--cached", "--name-only"):
         print("Nothing has changed")
         return 0
-    run("git", "switch", "--quiet", "--force-create", branch)
     identity = ("-c", f"user.name={NAME}", "-c", f"user.email={MAIL}")
-    run("git", *identity, "commit", "--quiet", "--all", "--message", title)
+    run("git", *identity, "commit", "--quiet", "--message", title)
     if is_proposed(branch):
         print("The branch has these changes already")
         return 0
