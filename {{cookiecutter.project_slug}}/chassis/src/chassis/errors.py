@@ -246,8 +246,9 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
-async def _client_disconnected(_connection: HTTPConnection, _error: Exception) -> Response:
-    return Response(status_code=HTTPStatus.BAD_REQUEST)  # Nobody receives it. Without it the log has a traceback.
+async def _client_disconnected(_connection: HTTPConnection, error: Exception) -> Response | None:
+    # Nobody receives a response. Without this handler the log has a traceback.
+    return Response(status_code=HTTPStatus.BAD_REQUEST) if isinstance(error, ClientDisconnect) else None
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
