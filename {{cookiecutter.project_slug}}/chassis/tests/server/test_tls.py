@@ -54,7 +54,7 @@ def test_bad_input_is_one_line_and_exit_code_78(
     good = {"certfile": str(certificates.certfile), "keyfile": str(certificates.keyfile)}
     settings = tls.TLSSettings.model_validate(good | wrong)
     with pytest.raises(SystemExit) as raised:
-        tls.check(settings, http2=False)
+        tls.load(settings, http2=False)
     assert raised.value.code == 78
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("configuration: APP_SERVER__TLS__")
@@ -75,7 +75,7 @@ def test_a_certificate_that_expires_soon_is_a_warning(
     certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     certfile, keyfile = certificates.issue("soon", days=13)
-    tls.check(tls.TLSSettings(certfile=certfile, keyfile=keyfile), http2=False)
+    tls.load(tls.TLSSettings(certfile=certfile, keyfile=keyfile), http2=False)
     (record,) = caplog.records
     assert "soon.crt expires on" in record.getMessage()
 
@@ -188,3 +188,29 @@ def test_rotation_and_a_rejected_reload(serve: Serve, certificates: Certificates
     server.wait_for_log("reload rejected, the settings stay as they were: configuration: APP_SERVER__TLS__KEYFILE")
     assert "second" in served(server, trusting)
     assert server.log.count("Booting worker") == 1
+
+
+def test_polls_load_valid_files_and_report_invalid_ones_once(certificates: Certificates, tmp_path: Path) -> None:
+    certfile, keyfile = tmp_path / "tls.crt", tmp_path / "tls.key"
+
+    def put(certificate: Path, key: Path) -> None:
+        certfile.write_bytes(certificate.read_bytes())
+        keyfile.write_bytes(key.read_bytes())
+
+    put(*certificates.issue("first"))
+    rotation = tls.load(tls.TLSSettings(certfile=certfile, keyfile=keyfile), http2=False)
+    first = rotation.serving.current
+    assert not rotation.poll()
+    put(*certificates.issue("second"))
+    assert not rotation.poll()  # Somebody may still be writing.
+    assert rotation.poll()
+    second = rotation.serving.current
+    assert second is not first
+    put(certificates.certfile, certificates.issue("other")[1])
+    assert not rotation.poll()
+    with pytest.raises(tls.TLSProblem, match="does not belong to"):
+        rotation.poll()
+    assert not rotation.poll()
+    assert rotation.serving.current is second
+    put(*certificates.issue("third"))
+    assert [rotation.poll(), rotation.poll(), rotation.poll()] == [False, True, False]

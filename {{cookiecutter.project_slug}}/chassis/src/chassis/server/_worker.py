@@ -32,6 +32,8 @@ from chassis.server._stage import Stage
 class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
     settings: ServerSettings
     """Set on the class by gunicorn.conf.py: gunicorn passes a worker only its own configuration."""
+    rotation: tls.Rotation | None = None
+    """As `settings`. The master polls it, so that a new worker starts with the last valid certificate."""
 
     obsolete = False
     """The master replaces this worker: it retires when another one serves."""
@@ -61,13 +63,11 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
             "limit_max_requests": None,  # uvicorn would close its listeners. Our master starts another worker first.
             "callback_notify": None,
         }
-        return options | ({"ssl_context_factory": self._tls} if settings.tls else {})
+        return options | ({"ssl_context_factory": self._tls} if self.rotation else {})
 
     def _tls(self, _config: Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
-        assert self.settings.tls  # noqa: S101 - The option is not set otherwise.
-        self.serving = tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
-        self.serving.current = tls.context(self.settings.tls, http2=self.settings.http2)
-        return self.serving
+        assert self.rotation  # noqa: S101 - The option is not set otherwise.
+        return self.rotation.serving
 
     @override
     def init_signals(self) -> None:
@@ -79,10 +79,8 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
     async def _serve(self) -> None:
         self.config.app = self.wsgi
         server = GracefulServer(self.config, self.settings, self.beat)
-        if self.settings.tls:
-            self.config.load()
-            rotation = tls.rotate(self.serving, self.settings.tls, http2=self.settings.http2)
-            server.tasks.append(asyncio.create_task(rotation))
+        if self.rotation:
+            server.tasks.append(asyncio.create_task(self.rotation.run()))
         # Plain sockets: uvloop and gunicorn's wrapper would both close the descriptor, and by then it can be another's.
         await server.serve(sockets=[each for listener in self.sockets for each in descriptors(listener.sock)])
         if not server.started:
