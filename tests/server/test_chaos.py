@@ -134,9 +134,12 @@ async def test_workers_killed_at_the_first_start_are_awaited(process: Serve, tmp
         server.close()
 
 
-async def test_a_reload_whose_workers_cannot_start_stops_no_other(serve: Serve, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_reload_whose_workers_cannot_start_stops_no_other(
+    serve: Serve, tmp_path: Path, workers: int
+) -> None:
     broken = tmp_path / "broken"
-    server = serve({"BROKEN_WHEN_EXISTS": str(broken)})
+    server = serve({"BROKEN_WHEN_EXISTS": str(broken), "APP_SERVER__WORKERS": str(workers)})
     old = booted(server)
     async with Load(server.port, clients=2, keep_alive=False).running() as load:
         broken.touch()

@@ -91,17 +91,16 @@ def _load_certificate(new: ssl.SSLContext, settings: TLSSettings) -> None:
             path.read_bytes()
     with _naming("CERTFILE", settings.certfile):
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(settings.certfile)
-    try:
-        new.load_cert_chain(settings.certfile, keyfile, password)
-    except ssl.SSLError as error:
-        if "KEY_VALUES_MISMATCH" in str(error):
-            raise _problem("KEYFILE", f"{keyfile} does not belong to {settings.certfile}") from error
-        if asked:
-            reason = "wrong" if given else "missing: the key is encrypted"
-            raise _problem("KEYFILE_PASSWORD", f"the password of {keyfile} is {reason}") from error
-        raise _problem("KEYFILE", f"{keyfile}: {_reason(error)}") from error
-    except OSError as error:  # Deleted since it was read above.
-        raise _problem("KEYFILE", f"{keyfile}: {error.strerror}") from error
+    with _naming("KEYFILE", keyfile):  # It can be deleted after it was read above.
+        try:
+            new.load_cert_chain(settings.certfile, keyfile, password)
+        except ssl.SSLError as error:
+            if "KEY_VALUES_MISMATCH" in str(error):
+                raise _problem("KEYFILE", f"{keyfile} does not belong to {settings.certfile}") from error
+            if asked:
+                reason = "wrong" if given else "missing: the key is encrypted"
+                raise _problem("KEYFILE_PASSWORD", f"the password of {keyfile} is {reason}") from error
+            raise
 
 
 def _shake_hands(server: ssl.SSLContext, certfile: Path) -> None:
@@ -122,7 +121,8 @@ def _shake_hands(server: ssl.SSLContext, certfile: Path) -> None:
         raise _problem("CERTFILE", f"{certfile} {when or error.verify_message}") from error
     except ssl.SSLError as error:
         raise _problem("CIPHERS", f"the handshake fails: {_reason(error)}") from error
-    certificate: dict[str, Any] = ends[0].getpeercert() or {}
+    with _naming("CERTFILE", certfile):
+        certificate: dict[str, Any] = ends[0].getpeercert() or {}
     left = ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()
     if left < EXPIRY_WARNING:
         log.warning("certificate %s expires on %s", certfile, certificate["notAfter"])
@@ -136,6 +136,8 @@ def _naming(name: str, what: object) -> Iterator[None]:
         raise _problem(name, f"{what}: {_reason(error)}") from error
     except OSError as error:
         raise _problem(name, f"{what}: {error.strerror}") from error
+    except ValueError as error:  # A name in a certificate that is not UTF-8.
+        raise _problem(name, f"{what}: {error}") from error
 
 
 def _problem(name: str, text: str) -> TLSProblem:

@@ -27,6 +27,9 @@ def bad_inputs(certificates: Certificates) -> dict[str, tuple[dict[str, str], st
     empty.touch()
     expired, expired_key = certificates.issue("expired", days=-1, since=-2)
     future, future_key = certificates.issue("future", days=9, since=1)
+    misnamed = certificates.folder / "misnamed.crt"
+    der = ssl.PEM_cert_to_DER_cert(certificates.certfile.read_text().partition("\n\n")[0])
+    misnamed.write_text(ssl.DER_cert_to_PEM_cert(der.replace(b"localhost", b"lo\xe9alhost")))
     return {
         "no certificate file": ({"certfile": "/nowhere.crt"}, "CERTFILE: /nowhere.crt: No such file"),
         "no key file": ({"keyfile": "/nowhere.key"}, "KEYFILE: /nowhere.key: No such file"),
@@ -42,11 +45,12 @@ def bad_inputs(certificates: Certificates) -> dict[str, tuple[dict[str, str], st
             f"{expired} has expired",
         ),
         "one not yet valid": ({"certfile": str(future), "keyfile": str(future_key)}, f"{future} is not valid yet"),
+        "a name that is not UTF-8": ({"certfile": str(misnamed)}, f"{misnamed}: 'utf-8' codec can't decode"),
         "a certificate without a key": ({"certfile": str(other), "keyfile": str(other)}, "KEYFILE"),
     }
 
 
-@pytest.mark.parametrize("case", range(12))
+@pytest.mark.parametrize("case", range(13))
 def test_bad_input_is_one_line_and_exit_code_78(
     certificates: Certificates, case: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
