@@ -1,6 +1,7 @@
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,23 @@ class Certificates:
         }
         self.issue("first")
 
-    def issue(self, name: str, *, half_written: bool = False) -> None:
-        leaf = self.ca.issue_cert("localhost", "127.0.0.1", common_name=name)
+    def issue(self, name: str, *, half_written: bool = False, seconds: float = 3600) -> None:
+        """Write a certificate that expires after some `seconds`."""
+        now = datetime.now(UTC)
+        leaf = self.ca.issue_cert(
+            "localhost",
+            "127.0.0.1",
+            common_name=name,
+            not_before=now - timedelta(days=1),
+            not_after=now + timedelta(seconds=seconds),
+        )
         chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
         _replace(self.certfile, chain[: len(chain) // 2] if half_written else chain)
         if not half_written:
             _replace(self.keyfile, leaf.private_key_pem.bytes())
+
+    def copy_another_key(self) -> None:
+        _replace(self.keyfile, self.ca.issue_cert("localhost").private_key_pem.bytes())
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -109,7 +109,7 @@ async def test_certificates_rotate_under_load(serve: Serve, certificates: Certif
         certificates.issue("second")
         await until(lambda: server.log.count("new certificate in use") == 2, "for two workers to take it", 5)
         assert "second" in await served(server.port, certificates.context)
-        certificates.ca.issue_cert("localhost").private_key_pem.write_to_path(certificates.keyfile)
+        certificates.copy_another_key()
         await until(lambda: server.log.count("new certificate rejected") == 4, "for two workers to reject it")
         assert "second" in await served(server.port, certificates.context)
         await load.reach(2_000)

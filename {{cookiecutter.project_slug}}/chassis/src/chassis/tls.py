@@ -51,10 +51,10 @@ class TLSProblem(Exception):
     """One line that names the variable."""
 
 
-def check(settings: TLSSettings, *, http2: bool) -> None:
-    """Exit with code 78 and one line on standard error if a server could not use these settings."""
+def load(settings: TLSSettings, *, http2: bool) -> "Rotation":
+    """Load the files. Exits with code 78 and one line on standard error if a server could not use them."""
     try:
-        context(settings, http2=http2)
+        return Rotation(settings, http2=http2)
     except TLSProblem as problem:
         print(f"configuration: {problem}", file=sys.stderr)  # noqa: T201 - As for all wrong settings.
         sys.exit(EX_CONFIG)
@@ -91,15 +91,16 @@ def _load_certificate(new: ssl.SSLContext, settings: TLSSettings) -> None:
             path.read_bytes()
     with _naming("CERTFILE", settings.certfile):
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(settings.certfile)
-    try:
-        new.load_cert_chain(settings.certfile, keyfile, password)
-    except ssl.SSLError as error:
-        if "KEY_VALUES_MISMATCH" in str(error):
-            raise _problem("KEYFILE", f"{keyfile} does not belong to {settings.certfile}") from error
-        if asked:
-            reason = "wrong" if given else "missing: the key is encrypted"
-            raise _problem("KEYFILE_PASSWORD", f"the password of {keyfile} is {reason}") from error
-        raise _problem("KEYFILE", f"{keyfile}: {_reason(error)}") from error
+    with _naming("KEYFILE", keyfile):  # It can be deleted after it was read above.
+        try:
+            new.load_cert_chain(settings.certfile, keyfile, password)
+        except ssl.SSLError as error:
+            if "KEY_VALUES_MISMATCH" in str(error):
+                raise _problem("KEYFILE", f"{keyfile} does not belong to {settings.certfile}") from error
+            if asked:
+                reason = "wrong" if given else "missing: the key is encrypted"
+                raise _problem("KEYFILE_PASSWORD", f"the password of {keyfile} is {reason}") from error
+            raise
 
 
 def _shake_hands(server: ssl.SSLContext, certfile: Path) -> None:
@@ -120,7 +121,8 @@ def _shake_hands(server: ssl.SSLContext, certfile: Path) -> None:
         raise _problem("CERTFILE", f"{certfile} {when or error.verify_message}") from error
     except ssl.SSLError as error:
         raise _problem("CIPHERS", f"the handshake fails: {_reason(error)}") from error
-    certificate: dict[str, Any] = ends[0].getpeercert() or {}
+    with _naming("CERTFILE", certfile):
+        certificate: dict[str, Any] = ends[0].getpeercert() or {}
     left = ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()
     if left < EXPIRY_WARNING:
         log.warning("certificate %s expires on %s", certfile, certificate["notAfter"])
@@ -134,6 +136,8 @@ def _naming(name: str, what: object) -> Iterator[None]:
         raise _problem(name, f"{what}: {_reason(error)}") from error
     except OSError as error:
         raise _problem(name, f"{what}: {error.strerror}") from error
+    except ValueError as error:  # A name in a certificate that is not UTF-8.
+        raise _problem(name, f"{what}: {error}") from error
 
 
 def _problem(name: str, text: str) -> TLSProblem:
@@ -163,21 +167,42 @@ class _Signature(NamedTuple):
     size: int
 
 
-async def rotate(serving: RotatingContext, settings: TLSSettings, *, http2: bool) -> None:
-    """Load changed files within seconds, until cancelled. Invalid files are logged, and the old certificate stays."""
-    loaded = seen = _signatures(settings)
-    while True:
-        await asyncio.sleep(POLL_INTERVAL)
-        before, seen = seen, _signatures(settings)
-        if seen == loaded or seen != before:  # Only when two checks are equal: then nobody is still writing.
-            continue
-        loaded = seen
-        try:
-            serving.current = context(settings, http2=http2)
-        except TLSProblem as problem:
-            log.error("new certificate rejected, the old one stays in use: %s", problem)  # noqa: TRY400 - No traceback needed.
-        else:
-            log.info("new certificate in use: %s", settings.certfile)
+class Rotation:
+    """The context that serves, replaced when its files change.
+
+    The master creates it, and workers inherit it by `fork`: a worker starts with the last valid certificate, even if
+    the files have become invalid. From then on each process polls for itself.
+    """
+
+    def __init__(self, settings: TLSSettings, *, http2: bool) -> None:
+        """Raises TLSProblem."""
+        self.settings, self.http2 = settings, http2
+        self.loaded = self.seen = _signatures(settings)
+        self.rejected: list[_Signature | None] | None = None
+        self.serving = RotatingContext(ssl.PROTOCOL_TLS_SERVER)
+        self.serving.current = context(settings, http2=http2)
+
+    def poll(self) -> bool:
+        """Load changed files, and return whether a new context serves. Raises TLSProblem, once for the same files."""
+        before, self.seen = self.seen, _signatures(self.settings)
+        # Only when two polls see the same: then nobody is still writing.
+        if self.seen != before or self.seen in (self.loaded, self.rejected):
+            return False
+        self.rejected = self.seen
+        self.serving.current = context(self.settings, http2=self.http2)
+        self.loaded = self.seen
+        return True
+
+    async def run(self) -> None:
+        """Poll in a worker, and log the results, until cancelled."""
+        self.rejected = None  # The master logs nothing. If it rejects the present files, this worker says why.
+        while True:
+            await asyncio.sleep(POLL_INTERVAL)
+            try:
+                if self.poll():
+                    log.info("new certificate in use: %s", self.settings.certfile)
+            except TLSProblem as problem:
+                log.error("new certificate rejected, the old one stays in use: %s", problem)  # noqa: TRY400 - No traceback needed.
 
 
 def _signatures(settings: TLSSettings) -> list[_Signature | None]:

@@ -32,7 +32,13 @@ class State(TypedDict):
 
 
 def fail_if_asked() -> None:
+    """Fail while the file exists. Its content can be `kill 9`, to die of that signal, or `exit 1`."""
     if (broken := os.environ.get("BROKEN_WHEN_EXISTS")) and Path(broken).exists():
+        how, _, number = Path(broken).read_text().partition(" ")
+        if how == "kill":
+            os.kill(os.getpid(), int(number))
+        if how == "exit":
+            os._exit(int(number))
         raise RuntimeError("the lifespan fails, as asked")
 
 

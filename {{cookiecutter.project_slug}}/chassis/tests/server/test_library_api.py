@@ -11,6 +11,7 @@ import gunicorn.errors
 import gunicorn.glogging
 import pytest
 import uvicorn_worker
+from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from uvicorn.config import Config
 from uvicorn.lifespan.on import LifespanOn
@@ -34,7 +35,7 @@ USED: dict[type, str] = {
     Server: "run serve startup capture_signals started should_exit force_exit servers server_state config lifespan",
     ServerProtocol: "data_to_send debug fail handshake_exc logger",
     ServerState: "connections tasks total_requests default_headers",
-    Config: "app load encoded_headers",
+    Config: "app encoded_headers",
     LifespanOn: "state",
     httptools_impl.HttpToolsProtocol: (
         "connection_made connection_lost eof_received data_received on_message_begin on_headers_complete on_body"
@@ -46,7 +47,7 @@ USED: dict[type, str] = {
     ),
     FlowControl: "pause_reading read_paused resume_reading",
     WebSocketsSansIOProtocol: (
-        "connection_made data_received handle_cont handle_parser_exception handle_ping shutdown"
+        "connection_made data_received handle_cont handle_parser_exception handle_ping send shutdown"
         " app client close_sent conn frames handshake_complete handshake_initiated logger transport writable"
     ),
     AutoZttpProtocol: "connection_made _switch loop transport shutdown",
@@ -59,7 +60,8 @@ USED: dict[type, str] = {
         "signal handle_int handle_quit handle_term handle_hup stop kill_workers kill_worker manage_workers spawn_worker"
         " reap_workers setup WORKERS WORKER_BOOT_ERROR app cfg log num_workers reexec_pid worker_class"
     ),
-    gunicorn.errors.HaltServer: "reason",
+    BaseApplication: "cfg reload",
+    gunicorn.errors.HaltServer: "reason exit_status",
     gunicorn.glogging.Logger: "setup error_log",
 }
 OVERRIDING: dict[type, type] = {

@@ -27,6 +27,9 @@ def bad_inputs(certificates: Certificates) -> dict[str, tuple[dict[str, str], st
     empty.touch()
     expired, expired_key = certificates.issue("expired", days=-1, since=-2)
     future, future_key = certificates.issue("future", days=9, since=1)
+    misnamed = certificates.folder / "misnamed.crt"
+    der = ssl.PEM_cert_to_DER_cert(certificates.certfile.read_text().partition("\n\n")[0])
+    misnamed.write_text(ssl.DER_cert_to_PEM_cert(der.replace(b"localhost", b"lo\xe9alhost")))
     return {
         "no certificate file": ({"certfile": "/nowhere.crt"}, "CERTFILE: /nowhere.crt: No such file"),
         "no key file": ({"keyfile": "/nowhere.key"}, "KEYFILE: /nowhere.key: No such file"),
@@ -42,11 +45,12 @@ def bad_inputs(certificates: Certificates) -> dict[str, tuple[dict[str, str], st
             f"{expired} has expired",
         ),
         "one not yet valid": ({"certfile": str(future), "keyfile": str(future_key)}, f"{future} is not valid yet"),
+        "a name that is not UTF-8": ({"certfile": str(misnamed)}, f"{misnamed}: 'utf-8' codec can't decode"),
         "a certificate without a key": ({"certfile": str(other), "keyfile": str(other)}, "KEYFILE"),
     }
 
 
-@pytest.mark.parametrize("case", range(12))
+@pytest.mark.parametrize("case", range(13))
 def test_bad_input_is_one_line_and_exit_code_78(
     certificates: Certificates, case: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,7 +58,7 @@ def test_bad_input_is_one_line_and_exit_code_78(
     good = {"certfile": str(certificates.certfile), "keyfile": str(certificates.keyfile)}
     settings = tls.TLSSettings.model_validate(good | wrong)
     with pytest.raises(SystemExit) as raised:
-        tls.check(settings, http2=False)
+        tls.load(settings, http2=False)
     assert raised.value.code == 78
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("configuration: APP_SERVER__TLS__")
@@ -75,7 +79,7 @@ def test_a_certificate_that_expires_soon_is_a_warning(
     certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     certfile, keyfile = certificates.issue("soon", days=13)
-    tls.check(tls.TLSSettings(certfile=certfile, keyfile=keyfile), http2=False)
+    tls.load(tls.TLSSettings(certfile=certfile, keyfile=keyfile), http2=False)
     (record,) = caplog.records
     assert "soon.crt expires on" in record.getMessage()
 
@@ -188,3 +192,29 @@ def test_rotation_and_a_rejected_reload(serve: Serve, certificates: Certificates
     server.wait_for_log("reload rejected, the settings stay as they were: configuration: APP_SERVER__TLS__KEYFILE")
     assert "second" in served(server, trusting)
     assert server.log.count("Booting worker") == 1
+
+
+def test_polls_load_valid_files_and_report_invalid_ones_once(certificates: Certificates, tmp_path: Path) -> None:
+    certfile, keyfile = tmp_path / "tls.crt", tmp_path / "tls.key"
+
+    def put(certificate: Path, key: Path) -> None:
+        certfile.write_bytes(certificate.read_bytes())
+        keyfile.write_bytes(key.read_bytes())
+
+    put(*certificates.issue("first"))
+    rotation = tls.load(tls.TLSSettings(certfile=certfile, keyfile=keyfile), http2=False)
+    first = rotation.serving.current
+    assert not rotation.poll()
+    put(*certificates.issue("second"))
+    assert not rotation.poll()  # Somebody may still be writing.
+    assert rotation.poll()
+    second = rotation.serving.current
+    assert second is not first
+    put(certificates.certfile, certificates.issue("other")[1])
+    assert not rotation.poll()
+    with pytest.raises(tls.TLSProblem, match="does not belong to"):
+        rotation.poll()
+    assert not rotation.poll()
+    assert rotation.serving.current is second
+    put(*certificates.issue("third"))
+    assert [rotation.poll(), rotation.poll(), rotation.poll()] == [False, True, False]

@@ -1,7 +1,7 @@
 """uvicorn's WebSocket protocol, without private data in its log, and with limits where it has none.
 
-Private API: `LimitedWebSocketProtocol` overrides callbacks of `WebSocketsSansIOProtocol`, its `handle_cont` and
-    `handle_ping`, changes its `app`, `client` and `logger`, and reads and sets `close_sent`, `conn`, `frames`,
+Private API: `LimitedWebSocketProtocol` overrides callbacks of `WebSocketsSansIOProtocol`, its `handle_cont`,
+    `handle_ping` and `send`, changes its `app`, `client` and `logger`, and reads and sets `close_sent`, `conn`, `frames`,
     `handshake_complete`, `handshake_initiated`, `transport` and `writable`.
 Why: it logs addresses and queries, never answers an upgrade that it cannot parse, and keeps any number of fragments and
     of answers to pings. It has no settings.
@@ -13,6 +13,8 @@ import logging
 from http import HTTPStatus
 from typing import override
 
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import SecurityError
 from websockets.frames import Frame
@@ -59,6 +61,12 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
             super().handle_ping()
         else:
             self.conn.data_to_send()  # Dropped: a client that reads nothing needs no answer.
+
+    @override
+    async def send(self, message: ASGISendEvent) -> None:
+        if self.transport.is_closing():
+            raise ClientDisconnected  # uvicorn raises a RuntimeError if it has closed because of the client's fault.
+        await super().send(message)
 
     def _reject(self, status: HTTPStatus) -> None:
         self.handshake_initiated = self.handshake_complete = self.close_sent = True

@@ -13,8 +13,7 @@ from chassis.server._worker import Worker
 
 
 def configured(server: ServerSettings, log: LogSettings) -> dict[str, Any]:
-    if server.tls:
-        tls.check(server.tls, http2=server.http2)
+    Worker.rotation = tls.load(server.tls, http2=server.http2) if server.tls else None
     Worker.settings = server
     return {
         "bind": server.bind,

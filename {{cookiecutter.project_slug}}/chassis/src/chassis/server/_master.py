@@ -2,12 +2,15 @@
 
 Private API: `adopt` sets the class of the running master. `Master` overrides how gunicorn's `Arbiter` handles signals,
     reloads and workers, and reads its `WORKERS`, `app`, `cfg`, `log`, `num_workers`, `reexec_pid` and `worker_class`,
-    and `age` and `pid` of its workers.
+    and `age` and `pid` of its workers. It raises `HaltServer`, as gunicorn does, and sets `cfg` of its application.
 Why: gunicorn has no setting for the class of its master. It loses requests wherever a comment below says so.
 Checked by: tests/server/test_library_api.py (names, because gunicorn has no types), tests/server/test_graceful.py and
     the template's tests/server/ (behaviour).
 """
 
+import contextlib
+import gc
+import os
 import signal
 import subprocess
 import sys
@@ -22,6 +25,7 @@ from gunicorn.errors import HaltServer
 from chassis.server._graceful import RETIRE
 from chassis.server._stage import Stage
 from chassis.server._worker import Worker
+from chassis.tls import TLSProblem
 
 RETRY_AFTER = 2.0  # Seconds between attempts to start a worker that fails: the other workers need the CPU.
 
@@ -57,12 +61,11 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
     @override
     def handle_hup(self) -> None:
         # gunicorn exits if the new configuration is wrong, and stops the old workers before the new ones serve.
-        if problem := self._check_configuration():
+        if problem := self._check_configuration() or self._reload():
             self.log.error("reload rejected, the settings stay as they were: %s", problem)
             return
         for worker in self.WORKERS.values():
             worker.obsolete = True
-        self.app.reload()
         self.setup(self.app)
 
     def _check_configuration(self) -> str:
@@ -75,24 +78,38 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
             return f"the check took more than {timeout} s"
         return check.stderr.strip().rpartition("\n")[2] if check.returncode else ""
 
+    def _reload(self) -> str:
+        """Load the new configuration, or keep the old one and return why."""
+        old = self.app.cfg
+        try:
+            self.app.reload()
+        except SystemExit:  # The master would end, and its workers with it.
+            self.app.cfg = old
+            gc.enable()  # gunicorn.conf.py disables it while it runs.
+            return "a file has changed since the check"
+        return ""
+
     @override
     def manage_workers(self) -> None:
         # gunicorn starts a replacement when the old worker has exited: with one worker nobody accepts connections then.
+        self._poll_certificate()
         workers = sorted(self.WORKERS.values(), key=lambda worker: worker.age)
         for worker in workers:
             worker.obsolete |= worker.stage is Stage.MAX_REQUESTS_REACHED
         current = [worker for worker in workers if not worker.obsolete]
         for worker in current[: -self.num_workers]:
             worker.obsolete = True
-        if len(current) < self.num_workers and time.monotonic() >= self.retry_at:
-            for _ in range(self.num_workers - len(current)):
-                self.spawn_worker()
+        if len(current) < self.num_workers:
+            if time.monotonic() >= self.retry_at:
+                for _ in range(self.num_workers - len(current)):
+                    self.spawn_worker()
         elif all(worker.stage is Stage.SERVING for worker in current):
             self._retire(worker for worker in workers if worker.obsolete)
-        self.served = self._has_served()
 
-    def _has_served(self) -> bool:
-        return self.served or any(worker.stage is Stage.SERVING for worker in self.WORKERS.values())
+    def _poll_certificate(self) -> None:
+        if Worker.rotation:
+            with contextlib.suppress(TLSProblem):  # Each worker logs it.
+                Worker.rotation.poll()
 
     def _retire(self, workers: Iterable[Worker]) -> None:
         for worker in workers:
@@ -102,14 +119,34 @@ class Master(Arbiter):  # type: ignore[misc]  # gunicorn ships no types.
 
     @override
     def reap_workers(self) -> None:
-        try:
-            super().reap_workers()
-        except HaltServer as halt:
-            # gunicorn stops all workers if a replacement cannot start.
-            if not (self.stopping or self._has_served()):
-                raise
-            self.log.warning("%s The other workers continue; next attempt in %g s.", halt.reason, RETRY_AFTER)
-            self.retry_at = time.monotonic() + RETRY_AFTER
+        # gunicorn stops all workers if one exits with 3 or 4. If one ends otherwise at boot, it boots the next at once.
+        self.served |= self._any_serves()
+        failures = self._failures_at_boot()
+        self._reap()
+        if self.stopping or not failures:
+            return
+        if os.CLD_EXITED in failures and not self.served:
+            raise HaltServer("Worker failed to boot.", self.WORKER_BOOT_ERROR)
+        state = "The other workers continue" if self._any_serves() else "No worker serves"
+        self.log.warning("Worker failed to boot. %s; next attempt in %g s.", state, RETRY_AFTER)
+        self.retry_at = time.monotonic() + RETRY_AFTER
+
+    def _any_serves(self) -> bool:
+        return any(worker.stage is not Stage.BOOTING for worker in self.WORKERS.values())
+
+    def _failures_at_boot(self) -> set[int]:
+        """Return how workers have ended that never served: `os.CLD_EXITED`, or by a signal."""
+        only_look = os.WEXITED | os.WNOHANG | os.WNOWAIT  # gunicorn reaps them, and keeps nothing.
+        booting = [each for each in self.WORKERS.values() if each.stage is Stage.BOOTING and not each.retired]
+        ends = [os.waitid(os.P_PID, worker.pid, only_look) for worker in booting]
+        return {end.si_code for end in ends if end}
+
+    def _reap(self) -> None:
+        reaped = False
+        while not reaped:  # HaltServer leaves the others that have ended.
+            with contextlib.suppress(HaltServer):
+                super().reap_workers()
+                reaped = True
 
 
 def adopt(arbiter: Arbiter) -> None:

@@ -11,7 +11,6 @@ import asyncio
 import faulthandler
 import logging
 import os
-import ssl
 import sys
 from typing import Any, override
 
@@ -29,6 +28,8 @@ from chassis.server._stage import Stage
 class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
     settings: ServerSettings
     """Set on the class by gunicorn.conf.py: gunicorn passes a worker only its own configuration."""
+    rotation: tls.Rotation | None = None
+    """As `settings`. The master polls it, so that a new worker starts with the last valid certificate."""
 
     obsolete = False
     """The master replaces this worker: it retires when another one serves."""
@@ -44,9 +45,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
 
     def _uvicorn_options(self) -> dict[str, Any]:
         settings = self.settings
-        if settings.tls:
-            self.serving = tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
-        return uvicorn_options(settings, self.serving if settings.tls else None) | {
+        return uvicorn_options(settings, self.rotation.serving if self.rotation else None) | {
             "lifespan": "on",
             "ws_max_size": settings.max_body_size,
             "access_log": False,
@@ -71,10 +70,8 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # It ships no types.
     async def _serve(self) -> None:
         self.config.app = self.wsgi
         server = GracefulServer(self.config, self.settings, self.beat)
-        if self.settings.tls:
-            self.serving.current = tls.context(self.settings.tls, http2=self.settings.http2)
-            rotation = tls.rotate(self.serving, self.settings.tls, http2=self.settings.http2)
-            server.tasks.append(asyncio.create_task(rotation))
+        if self.rotation:
+            server.tasks.append(asyncio.create_task(self.rotation.run()))
         # Plain sockets: uvloop and gunicorn's wrapper would both close the descriptor, and by then it can be another's.
         listeners = [descriptors(listener.sock, self.settings.write_timeout) for listener in self.sockets]
         await server.serve(sockets=[each for listener in listeners for each in listener])

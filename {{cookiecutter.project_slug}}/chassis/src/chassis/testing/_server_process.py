@@ -10,6 +10,7 @@ with ServerProcess({"APP_SERVER__DRAIN": "1"}) as server:
 import contextlib
 import http.client
 import os
+import random
 import re
 import signal
 import socket
@@ -42,10 +43,12 @@ _START = "to answer"
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """Return a port below those that the system gives to clients: one of them could take it before the server does."""
+    while True:
+        port = random.randrange(10_000, 32_768)  # noqa: S311 - Not a secret.
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 class ServerProcess:
