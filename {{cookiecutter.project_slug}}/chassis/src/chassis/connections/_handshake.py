@@ -3,7 +3,7 @@
 Private API: `TLSHandshake` has the constructor of uvicorn's protocols and the `shutdown` that `Server` calls. It
     changes `connections` and `tasks` of `ServerState`.
 Why: asyncio's listener gives a handshake 60 s, and uvicorn does not count a connection before its handshake has ended.
-Checked by: tests/server/test_library_api.py (names) and tests/server/test_tls.py (behaviour).
+Checked by: tests/server/test_library_api.py (names) and tests/server/test_connections.py (behaviour).
 """
 
 import asyncio

@@ -6,8 +6,8 @@ Private API: `LimitedProtocol` overrides the callbacks of `HttpToolsProtocol` an
     `resume_reading` of `FlowControl`.
 Why: uvicorn accepts a head, trailers and a pipeline of any size, waits for them forever, accepts several Host headers,
     and loses the request before a WebSocket upgrade. It has no settings.
-Checked by: tests/server/test_library_api.py (names), tests/server/test_limits.py and tests/server/test_pipeline.py
-    (behaviour).
+Checked by: tests/server/test_library_api.py (names), tests/server/test_limits.py and
+    tests/server/test_connections.py (behaviour).
 """
 
 import asyncio
@@ -124,26 +124,20 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self.in_head = False
         self._stop_head_timer()
-        if len(self.headers) > self.settings.max_headers or self._head_is_too_large():
-            self.bad_head_status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        self._check_head()
+        upgrade = self.parser.should_upgrade() and self._should_upgrade()
+        if upgrade and not self._can_upgrade():
+            self.loop.call_later(UPGRADE_TIMEOUT, self.transport.close)
             raise BadHead
-        hosts = [name for name, _ in self.headers].count(b"host")
-        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
-            raise BadHead  # RFC 9112, 3.2: a proxy and this server could read different hosts.
-        if self.parser.should_upgrade() and self._should_upgrade():
-            if not self._can_upgrade():
-                self.loop.call_later(UPGRADE_TIMEOUT, self.transport.close)
-                raise BadHead
-            super().on_headers_complete()
-            return
         if len(self.pipeline) >= self.settings.max_pipeline:
             raise BadHead
         super().on_headers_complete()
-        self.headers = _TRAILERS
+        if not upgrade:
+            self.headers = _TRAILERS
 
     @override
     def on_body(self, body: bytes) -> None:
-        self.received = 0  # From here on it counts what is no body.
+        self.received = 0  # It counts the bytes around the body: sizes and extensions of chunks, and trailers.
         super().on_body(body)
 
     @override
@@ -154,6 +148,14 @@ class LimitedProtocol(HttpToolsProtocol):
     @override
     def send_400_response(self, msg: str) -> None:
         self._reject(self.bad_head_status)
+
+    def _check_head(self) -> None:
+        if len(self.headers) > self.settings.max_headers or self._head_is_too_large():
+            self.bad_head_status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise BadHead
+        hosts = [name for name, _ in self.headers].count(b"host")
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
+            raise BadHead  # RFC 9112, 3.2: a proxy and this server could read different hosts.
 
     def _head_is_too_large(self) -> bool:
         if self.received + self.first_chunk_size <= self.settings.max_head_size:

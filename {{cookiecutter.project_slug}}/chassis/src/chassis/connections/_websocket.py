@@ -1,11 +1,11 @@
 """uvicorn's WebSocket protocol, without private data in its log, and with limits where it has none.
 
 Private API: `LimitedWebSocketProtocol` overrides callbacks of `WebSocketsSansIOProtocol`, its `handle_cont`,
-    `handle_ping` and `send`, changes its `app`, `client` and `logger`, and reads and sets `close_sent`, `conn`, `frames`,
-    `handshake_complete`, `handshake_initiated`, `transport` and `writable`.
+    `handle_ping` and `send`, changes its `app`, `client` and `logger`, and reads and sets `close_sent`, `conn`,
+    `frames`, `handshake_complete`, `handshake_initiated`, `transport` and `writable`.
 Why: it logs addresses and queries, never answers an upgrade that it cannot parse, and keeps any number of fragments and
     of answers to pings. It has no settings.
-Checked by: tests/server/test_library_api.py (names) and tests/server/test_websockets.py (behaviour).
+Checked by: tests/server/test_library_api.py (names) and tests/server/test_connections.py (behaviour).
 """
 
 import asyncio
