@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import BaseModel, ConfigDict
 
-from chassis import errors, limits, logs
+from chassis import _problem, errors, limits, logs
 from chassis.logs import LogSettings
 
 MAX_BODY_SIZE = 1024 * 1024  # The server's default.
@@ -119,7 +119,7 @@ async def test_each_wrong_field_has_a_pointer(client: AsyncClient) -> None:
 
 
 def test_a_pointer_escapes_what_json_pointers_must() -> None:
-    assert errors._pointer(("body", "a/b", "c~d", 0)) == "/body/a~1b/c~0d/0"  # noqa: SLF001 - No route has such a field.
+    assert _problem._pointer(("body", "a/b", "c~d", 0)) == "/body/a~1b/c~0d/0"  # noqa: SLF001 - No route has such a field.
 
 
 @pytest.mark.parametrize(

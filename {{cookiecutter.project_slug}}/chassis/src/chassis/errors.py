@@ -17,40 +17,24 @@ To return errors in another format, pass a function. The OpenAPI document then h
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, ClassVar, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.routing import Match
 from starlette.websockets import WebSocketDisconnect
 
 from chassis import _fastapi
+from chassis._problem import MAX_ERRORS, FieldProblem, Problem, cut, listed
 from chassis.logs import request_id
 
+__all__ = ["MEDIA_TYPE", "FieldProblem", "Problem", "ServiceError", "install", "problem_response", "problems"]
+
 MEDIA_TYPE = "application/problem+json"
-MAX_ERRORS = 100
-MAX_ERRORS_SIZE = 75_000  # Bytes as JSON. The other members have at most 20,000.
-MAX_TEXT = 1_000  # Characters. As JSON, one can take 6 bytes.
-
-
-class FieldProblem(BaseModel):
-    pointer: str = Field(examples=["/body/amount"])
-    """A JSON Pointer into the request: its `body`, `query`, `path` or `header`. One that ends in "…" is cut."""
-    detail: str
-
-
-class Problem(BaseModel):
-    type: str = Field(examples=["/problems/not-found"])
-    title: str
-    status: int
-    detail: str | None = None
-    instance: str
-    request_id: str | None = None
-    errors: Annotated[list[FieldProblem], Field(max_length=MAX_ERRORS)] | None = None
 
 
 class ServiceError(Exception):
@@ -76,8 +60,8 @@ def problem_response(  # noqa: PLR0913 - Each is a member of the problem.
         type=f"/problems/{slug}",
         title=title,
         status=status,
-        detail=detail and _cut(detail),
-        instance=quote(_cut(request.scope["path"])),
+        detail=detail and cut(detail),
+        instance=quote(cut(request.scope["path"])),
         request_id=request_id.get(),
         errors=list(errors) if errors else None,
     )
@@ -216,34 +200,11 @@ async def _validation_error(request: Request, error: RequestValidationError) -> 
     if any(each["loc"] == ("header", "If-Match") for each in error.errors()):
         missing = HTTPException(HTTPStatus.PRECONDITION_REQUIRED, "Send the last ETag as If-Match")
         return await _http_exception(request, missing)
-    fields, more = _listed(error.errors())
+    fields, more = listed(error.errors())
     unlisted = f"{more:,} more {'error is' if more == 1 else 'errors are'} not listed" if more else None
     return problem_response(
         status=422, slug="invalid-request", title="Invalid request", detail=unlisted, request=request, errors=fields
     )
-
-
-def _listed(errors: Sequence[dict[str, Any]]) -> tuple[list[FieldProblem], int]:
-    """Return the first errors, as far as the limits allow, and how many more there are."""
-    described, count = _fastapi.counted(errors)
-    fields: list[FieldProblem] = []
-    size = 0
-    for each in described[:MAX_ERRORS]:
-        field = FieldProblem(pointer=_pointer(each["loc"]), detail=_cut(each["msg"].removeprefix("Value error, ")))
-        size += len(field.model_dump_json().encode())
-        if size > MAX_ERRORS_SIZE:
-            break
-        fields.append(field)
-    return fields, count - len(fields)
-
-
-def _pointer(location: Sequence[int | str]) -> str:
-    # Cut each name first: the client can choose names as long as its body.
-    return _cut("".join("/" + _cut(str(part)).replace("~", "~0").replace("/", "~1") for part in location))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 async def _client_disconnected(_connection: HTTPConnection, error: Exception) -> Response | None:
