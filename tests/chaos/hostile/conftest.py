@@ -21,6 +21,7 @@ def attacked(service: Path, postgres: Postgres, server_process: Any) -> Iterator
     own = {
         "APP_DATABASE__URL": postgres.url,
         "APP_DATABASE__POOL_SIZE": str(POOL),
+        "APP_DATABASE__STATEMENT_TIMEOUT": "1",  # Below the deadlines of the tests.
         "APP_SERVER__WORKERS": "1",
         "PYTHONPATH": str(SERVED),
     }

@@ -112,13 +112,16 @@ async def watched(server: Any, paths: tuple[str, ...] = PATHS) -> AsyncIterator[
     """
     for path in PATHS:
         assert await status(server.port, path) == 200
-    worker = Worker(server)
+    worker, failed = Worker(server), []
     others = [OtherClient(server.port, path, kept=kept) for path in paths for kept in (True, False)]
     with contextlib.ExitStack() as stack:
         for other in others:
             stack.enter_context(other.running())
-        yield worker
-    failed = [str(other) for other in others if other.longest > LONGEST]
+        try:
+            yield worker
+        except (AssertionError, TimeoutError) as error:  # What it did to others matters more.
+            failed.append(str(error) or repr(error))
+    failed += [str(other) for other in others if other.longest > LONGEST]
     failed += [problem async for problem in lasting_problems(server, worker)]
     assert not failed, "\n".join(["", *failed])
 

@@ -51,7 +51,8 @@ async def socket(websocket: WebSocket, drain: CurrentDrain) -> None:
     await websocket.accept()
     async for message in drain.until_begun(websocket.iter_text()):
         await websocket.send_text(message)
-    await websocket.close(1012)
+    if drain.begun:
+        await websocket.close(1012)
 
 
 @router.websocket("/deaf")
