@@ -94,7 +94,8 @@ async def crowd(
     clients: list[Client] = []
     try:
         for _ in range(count):
-            clients.append(await Client.connect(port, buffer=buffer))  # noqa: PERF401 - To close those that are open.
+            client = await Client.connect(port, buffer=buffer, source=source)
+            clients.append(client)
         yield clients
     finally:
         for client in clients:
@@ -120,13 +121,10 @@ def chunk(data: bytes) -> bytes:
 
 async def status(port: int, path: str) -> int:
     """Return that of a request on a connection of its own, 0 without an answer in time."""
-    client = await Client.connect(port)
-    try:
-        return await client.ask(get(path, "Connection: close"))
-    except TimeoutError:
-        return 0
-    finally:
-        client.close()
+    async with crowd(port, 1) as [client]:
+        with contextlib.suppress(TimeoutError):
+            return await client.ask(get(path, "Connection: close"))
+    return 0
 
 
 def parsed(data: bytes) -> list[Answer]:

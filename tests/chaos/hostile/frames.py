@@ -5,7 +5,7 @@ import struct
 from tests.chaos.hostile.client import Client, request
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-TEXT, CLOSE, PING = 1, 8, 9
+CONTINUATION, TEXT, CLOSE, PING = 0, 1, 8, 9
 
 
 def upgrade(

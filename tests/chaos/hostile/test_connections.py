@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.hostile.client import Client, crowd, get
+from tests.chaos.hostile.client import crowd, get
 from tests.chaos.hostile.conftest import Attacked
 from tests.chaos.hostile.watch import Worker
 from tests.server.conftest import Certificates
@@ -36,13 +36,10 @@ async def test_the_first_connection_above_the_limit(attacked: Attacked) -> None:
 
 
 async def check_refused(port: int) -> None:
-    client = await Client.connect(port)
-    try:
+    async with crowd(port, 1) as [client]:
         await client.send(get("/livez"))
         answer = await client.read_to_end(1)
         assert not answer or answer.startswith(b"HTTP/1.1 503 "), answer
-    finally:
-        client.close()
 
 
 async def test_a_flood_of_connections(attacked: Attacked) -> None:
@@ -64,9 +61,8 @@ async def test_connections_in_their_tls_handshake(attacked: Attacked, certificat
     async with crowd(server.port, MOST) as clients:
         for client in clients[::2]:
             await client.send(b"\x16\x03\x01\x02\x00\x01")  # A part of a ClientHello.
-        further = await Client.connect(server.port)
-        assert not await further.read_to_end(1), "The handshake was answered."
-        further.close()
+        async with crowd(server.port, 1) as [further]:
+            assert not await further.read_to_end(1), "The handshake was answered."
         await until(lambda: worker.closed(0), "for the silent clients to be closed", 2 + 1.5)
         assert time.monotonic() - began > 1.5, "They had no time."
         assert await asyncio.to_thread(server.status, "/livez") == 200

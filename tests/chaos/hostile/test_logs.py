@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from tests.chaos.hostile.client import Client, get, post, request
+from tests.chaos.hostile.client import crowd, get, post, request
 from tests.chaos.hostile.conftest import Attacked
 from tests.chaos.hostile.frames import CLOSE, TEXT, frame, upgrade
 from tests.chaos.hostile.watch import watched
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.heavy]
 
-SECRET = "SECRET"
+SECRET = "SECRET"  # noqa: S105 - It is none.
 ADDRESS = "127.6.6.6"
 HEADERS = (f"Authorization: Bearer {SECRET}", f"Cookie: id={SECRET}", f"X-Other: {SECRET}")
 BYTES = 500  # Of log for each request.
@@ -39,10 +39,9 @@ async def test_neither_secrets_nor_addresses(attacked: Attacked, level: str) -> 
     found = set()
     for name, sent in WITH_SECRETS.items():
         logged = len(server.lines)
-        client = await Client.connect(server.port, source=ADDRESS)
-        await client.send(sent)
-        await asyncio.sleep(0.2)
-        client.close()
+        async with crowd(server.port, 1, source=ADDRESS) as [client]:
+            await client.send(sent)
+            await asyncio.sleep(0.2)
         await asyncio.sleep(0.1)
         log = "\n".join(server.lines[logged:])
         found |= {f"{what} of {name}" for what in (SECRET, ADDRESS, "Traceback") if what in log}
@@ -76,7 +75,6 @@ async def test_a_flood_of_log_lines(attacked: Attacked, name: str) -> None:
 
 
 async def hang_up_after(port: int, sent: bytes) -> None:
-    client = await Client.connect(port)
-    await client.send(sent)
-    await client.read()
-    client.close()
+    async with crowd(port, 1) as [client]:
+        await client.send(sent)
+        await client.read()

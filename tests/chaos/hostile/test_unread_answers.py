@@ -7,6 +7,7 @@ import pytest
 
 from tests.chaos.hostile.client import Client, chunk, crowd, get, parsed, request
 from tests.chaos.hostile.conftest import Attacked
+from tests.chaos.hostile.frames import upgrade
 from tests.chaos.hostile.watch import watched
 from tests.chaos.http_connection import Answer
 from tests.server.load import until
@@ -18,32 +19,39 @@ WRITE_TIMEOUT = 3
 MARGIN = 2.5  # Seconds: to connect, to answer, and to close them all.
 SMALLEST = 4096  # What the kernel receives for a client that does not read.
 ASKED = {
-    "a large body": get("/large"),
-    "a pipeline": 30 * get("/large"),
-    "small answers in a pipeline": 90 * get("/openapi.json"),
-    "a stream without end": get("/endless"),
-    "a stream, then a WebSocket": get("/endless") + request("GET /socket HTTP/1.1", "Upgrade: websocket"),
-    "a last answer": get("/large", "Connection: close"),
+    "a large body": (MANY, get("/large")),
+    "a pipeline": (MANY, 30 * get("/large")),
+    # To make so many responses takes a second: their clients are fewer.
+    "small answers in a pipeline": (20, 90 * get("/openapi.json")),
+    "a stream without end": (MANY, get("/endless")),
+    "a stream, then a WebSocket": (MANY, get("/endless") + upgrade("/socket")),
+    "a last answer": (MANY, get("/large", "Connection: close")),
 }
 
 
 @pytest.mark.parametrize("asked", ASKED)
 async def test_answers_that_nobody_reads(attacked: Attacked, asked: str) -> None:
     """All slots are taken until the server closes. The probe is answered."""
-    server = attacked(WRITE_TIMEOUT=WRITE_TIMEOUT)
-    async with watched(server, ("/livez",)) as worker, crowd(server.port, MANY, buffer=SMALLEST) as clients:
-        for client in clients:
-            await client.send(ASKED[asked])
+    server = attacked(WRITE_TIMEOUT=WRITE_TIMEOUT, KEEP_ALIVE=WRITE_TIMEOUT)
+    count, sent = ASKED[asked]
+    async with watched(server, ("/livez",)) as worker, crowd(server.port, count, buffer=SMALLEST) as clients:
+        await send_one_after_another(clients, sent)
         await until(lambda: worker.closed(0), "for the server to close all", WRITE_TIMEOUT + MARGIN)
+
+
+async def send_one_after_another(clients: list[Client], sent: bytes) -> None:
+    """Not all at once: the kernel takes 2 MB of each answer, and to copy them all takes a second."""
+    for client in clients:
+        await client.send(sent)
+        await asyncio.sleep(0.004)
 
 
 async def test_an_idle_connection_with_an_unread_answer(attacked: Attacked) -> None:
     """The end of keep-alive does not wait for the client to read."""
-    server = attacked(WRITE_TIMEOUT=20, KEEP_ALIVE=1)
+    server = attacked(WRITE_TIMEOUT=WRITE_TIMEOUT, KEEP_ALIVE=1)
     async with watched(server) as worker, crowd(server.port, 50, buffer=SMALLEST) as clients:
-        for client in clients:
-            await client.send(get("/large"))
-        await until(lambda: worker.closed(0), "for the server to close all", 1 + 20 + MARGIN)
+        await send_one_after_another(clients, get("/large"))
+        await until(lambda: worker.closed(0), "for the server to close all", WRITE_TIMEOUT + MARGIN)
 
 
 @pytest.mark.parametrize("path", ["/large", "/openapi.json"])
@@ -54,8 +62,10 @@ async def test_a_slow_reader(attacked: Attacked, path: str) -> None:
         count = 1 if path == "/large" else 90
         await client.send(count * get(path))
         began = time.monotonic()
-        while len(answers := await read_some(client, count)) < count and not client.ended:
+        answers: list[Answer] = []
+        while len(answers) < count and not client.ended:
             await asyncio.sleep(0.4)
+            answers = await read_some(client, count)
         assert [answer.status for answer in answers] == [200] * count
         if path == "/large":
             assert len(answers[0].body) == 8 << 20

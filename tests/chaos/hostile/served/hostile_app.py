@@ -71,3 +71,9 @@ async def undecided(websocket: WebSocket) -> None:  # noqa: ARG001 - FastAPI wan
 @router.websocket("/refused")
 async def refused(websocket: WebSocket) -> None:
     await websocket.close()
+
+
+@router.websocket("/brief")
+async def brief(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.close()
