@@ -88,7 +88,7 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def crowd(
-    port: int, count: int, *, buffer: int = 0, reset: bool = False
+    port: int, count: int, *, buffer: int = 0, source: str = "127.0.0.1", reset: bool = False
 ) -> AsyncIterator[list[Client]]:
     """So many clients, which all disconnect at the end."""
     clients: list[Client] = []

@@ -1,4 +1,4 @@
-"""A client may close its side of the connection when it has sent its request, as `nc -N` does, and read on."""
+"""A client may close its side of the connection when it has sent its request, and read on: `nc -N` does."""
 
 import asyncio
 import time

@@ -15,7 +15,7 @@ from tests.server.load import until
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.heavy]
 
 MANY = 258  # More than MAX_CONCURRENCY.
-WRITE_TIMEOUT = 3
+WRITE_TIMEOUT = 2
 MARGIN = 2.5  # Seconds: to connect, to answer, and to close them all.
 SMALLEST = 4096  # What the kernel receives for a client that does not read.
 ASKED = {
@@ -43,7 +43,7 @@ async def send_one_after_another(clients: list[Client], sent: bytes) -> None:
     """Not all at once: the kernel takes 2 MB of each answer, and to copy them all takes a second."""
     for client in clients:
         await client.send(sent)
-        await asyncio.sleep(0.004)
+        await asyncio.sleep(0.006)
 
 
 async def test_an_idle_connection_with_an_unread_answer(attacked: Attacked) -> None:
