@@ -1,4 +1,4 @@
-"""Requests that are wrong, and requests that their client takes back: many of them change nothing for others."""
+"""Requests that are wrong, and requests that their client takes back, in large numbers."""
 
 import asyncio
 import itertools
@@ -75,7 +75,7 @@ ABORTED = [
     post("/echo", b"x" * 100)[:-50],
     post("/v1/orders", b"{" + b" " * 1_000)[:-500],
     get("/slow?seconds=0.05"),
-    get("/large"),
+    get("/openapi.json"),
     request("POST /echo HTTP/1.1", "Expect: 100-continue", "Content-Length: 9"),
     request("POST /echo HTTP/1.1", "Transfer-Encoding: chunked") + b"5\r\nhe",
     b"",
@@ -83,11 +83,10 @@ ABORTED = [
 ]
 
 
-@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
-async def test_ten_thousand_aborted_requests(attacked: Attacked, *, reset: bool) -> None:
+async def test_ten_thousand_aborted_requests(attacked: Attacked) -> None:
     server = attacked()
     async with watched(server):
-        await asyncio.gather(*(abort(server.port, 500 // 2, reset=reset) for _ in range(20)))
+        await asyncio.gather(*(abort(server.port, 500, reset=bool(place % 2)) for place in range(20)))
 
 
 async def abort(port: int, times: int, *, reset: bool) -> None:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.heavy]
 
 MEGABYTE = 1 << 20
 FIELD = b"a: b\r\n"
-DEADLINE = {"DEADLINE": 3, "HEAD_TIMEOUT": 3}
+DEADLINE = {"DEADLINE": 2, "HEAD_TIMEOUT": 2}
 
 
 def chunked(path: str, *headers: str) -> bytes:
@@ -44,7 +44,7 @@ async def test_more_than_a_body_may_have(attacked: Attacked, flood: tuple[bytes,
         await client.send(chunked("/echo") + start)
         began = time.monotonic()
         async with draining(client):
-            while await sent(client, more, worker) and time.monotonic() - began < 6:
+            while await sent(client, more, worker) and time.monotonic() - began < 4:
                 pass
         assert client.ended, f"open after {time.monotonic() - began:.1f} s"
 
