@@ -23,13 +23,15 @@ REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("name", REQUESTS)
-async def test_the_answers_come(attacked: Attacked, name: str) -> None:
+async def test_the_answers_come(attacked: Attacked) -> None:
     server = attacked()
-    count, sent = REQUESTS[name]
+    failed = {}
     async with watched(server):
-        statuses = await asyncio.gather(*(statuses_of(server.port, count, sent) for _ in range(TIMES)))
-        assert statuses == [[200] * count] * TIMES
+        for name, (count, sent) in REQUESTS.items():
+            statuses = await asyncio.gather(*(statuses_of(server.port, count, sent) for _ in range(TIMES)))
+            if lost := [each for each in statuses if each != [200] * count]:
+                failed[name] = f"{len(lost)} of {TIMES}, the first {lost[0]}"
+        assert not failed
 
 
 async def statuses_of(port: int, count: int, sent: bytes) -> list[int]:

@@ -1,6 +1,7 @@
 """What clients send is not in the log, and they cannot fill the disk with it."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.heavy]
 SECRET = "SECRET"  # noqa: S105 - It is none.
 ADDRESS = "127.6.6.6"
 HEADERS = (f"Authorization: Bearer {SECRET}", f"Cookie: id={SECRET}", f"X-Other: {SECRET}")
-BYTES = 500  # Of log for each request.
+BYTES = 500  # Of log for each request, with what others write meanwhile.
 WITH_SECRETS = {
     "a request": get(f"/v1/orders?token={SECRET}", *HEADERS),
     "an unknown path": get(f"/{SECRET}?token={SECRET}", *HEADERS),
@@ -61,20 +62,22 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize("name", MALFORMED)
-async def test_a_flood_of_log_lines(attacked: Attacked, name: str) -> None:
+async def test_floods_of_log_lines(attacked: Attacked) -> None:
     server = attacked()
-    async with watched(server):
-        before, asked = len(server.log), 0
-        while asked < 1_000:
-            await asyncio.gather(*(hang_up_after(server.port, MALFORMED[name]) for _ in range(50)))
-            asked += 50
-        written = len(server.log) - before
-    # The other clients have written lines too, some 40 each second.
-    assert written < 1_000 * BYTES + 200_000, f"{written} bytes"
+    written = {}
+    async with watched(server, ("/livez",)):
+        for name, sent in MALFORMED.items():
+            before, count = len(server.log), 1_000 if name == "malformed requests" else 200
+            for _ in range(count // 50):
+                await asyncio.gather(*(hang_up_after(server.port, sent) for _ in range(50)))
+            await asyncio.sleep(0.1)
+            written[name] = (len(server.log) - before) // count
+        too_much = {name: size for name, size in written.items() if size > BYTES}
+        assert not too_much, f"bytes of log for each request: {too_much}"
 
 
 async def hang_up_after(port: int, sent: bytes) -> None:
     async with crowd(port, 1) as [client]:
         await client.send(sent)
-        await client.read()
+        with contextlib.suppress(TimeoutError):
+            await client.read(0.5)

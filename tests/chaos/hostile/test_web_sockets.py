@@ -15,7 +15,7 @@ from tests.server.load import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.heavy]
 
-FLOOD = 4.0  # Seconds.
+FLOOD = 3.0  # Seconds.
 MEGABYTE = 1 << 20
 
 
