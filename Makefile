@@ -52,7 +52,7 @@ test: check ## Run all checks and tests, and those of containers if Docker works
 test-quick: $(NEEDS) ## Run the tests that take a few minutes: no containers, no chaos
 	@$(PYTEST) 'not container and not slow'
 
-chaos: $(NEEDS) ## Break the database of a running service in every way, and print a table
+chaos: $(NEEDS) ## Break the database of a running service, and attack the service
 	@$(RUN) pytest tests/chaos
 
 check-bake: bake ## Make a service, and run its checks: make check-bake ANSWERS="kubernetes=yes"

@@ -7,7 +7,6 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -90,7 +89,7 @@ async def test_fuzz(attacked: Attacked) -> None:
 
         async def send_cases(place: int) -> None:
             others = (f"{chosen}-{place}-{count}" for count in itertools.count())
-            numbers: Iterator[int | str] = itertools.chain(fixed, others)
+            numbers: itertools.chain[int | str] = itertools.chain(fixed, others)
             for number in numbers:
                 if problems or not worker.unharmed or (isinstance(number, str) and time.monotonic() > ends):
                     return

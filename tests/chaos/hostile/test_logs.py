@@ -53,12 +53,13 @@ MALFORMED = {
     "malformed requests": b"\0\r\n\r\n",
     "malformed upgrades": upgrade("/socket", key="???"),
     "unknown protocols": request("GET / HTTP/1.1", "Connection: close, Upgrade", "Upgrade: h2c"),
-    "upgrades": upgrade("/socket?" + "x" * 20_000),
-    "refused upgrades": upgrade("/refused?" + "x" * 20_000),
+    "upgrades": upgrade("/socket?" + "x" * 7_000),
+    "refused upgrades": upgrade("/refused?" + "x" * 7_000),
     "frames that are not UTF-8": upgrade("/socket") + frame(TEXT, b"\xff" * 10_000),
     "malformed frames": upgrade("/socket") + b"\xff" * 1_000,
     "broken requests": get("/" + "x" * 20_000) + b"\0",
     "bodies with an error": post("/v1/orders", b"{" + b"x" * 10_000, "Connection: close"),
+    "bodies that end too early": post("/echo", b"x" * 1_000)[:-1],
 }
 
 

@@ -87,7 +87,7 @@ async def test_more_trailers_than_headers(attacked: Attacked) -> None:
 
 
 async def test_trailers_have_no_effect(attacked: Attacked) -> None:
-    """They are no headers: RFC 9110, 6.5.1. A proxy in front may have removed the header of that name."""
+    """Trailers do not count as headers: RFC 9110, 6.5.1. A proxy may have removed such a header."""
     server = attacked()
     trailers = b"Idempotency-Key: 0191d9a4-1111-7000-8000-000000000000\r\nX-Request-ID: trailer\r\n\r\n"
     placed = []
