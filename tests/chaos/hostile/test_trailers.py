@@ -78,12 +78,12 @@ async def test_trailers_above_the_limit_of_a_head(attacked: Attacked, field: byt
         assert client.ended
 
 
-async def test_more_trailers_than_headers(attacked: Attacked) -> None:
-    """A head may have 100 fields, and so may the trailers."""
+async def test_many_small_trailers(attacked: Attacked) -> None:
+    """They are dropped, so only their size counts."""
     server = attacked()
     async with watched(server), crowd(server.port, 1) as [client]:
         await client.send(chunked("/echo") + chunk(b"x") + b"0\r\n" + FIELD * 200 + b"\r\n")
-        assert (await client.read_to_end()).startswith(b"HTTP/1.1 431 ")
+        assert [answer.status for answer in await client.answers(1)] == [200]
 
 
 async def test_trailers_have_no_effect(attacked: Attacked) -> None:

@@ -4,6 +4,7 @@ The request id comes from `X-Request-ID` if that is valid, and is generated othe
 every log line of the request, and of calls to other services.
 """
 
+import asyncio
 import logging
 import re
 import sys
@@ -68,14 +69,20 @@ def _adopt_standard_loggers(level: str, shared: list[Processor], renderers: list
     )
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
-    for name in ("uvicorn", "uvicorn.error"):
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.error.websocket"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+        logging.getLogger(name).addFilter(_is_fault)
     # We write the access line. Without a handler uvicorn does not format its own.
     logging.getLogger("uvicorn.access").handlers.clear()
     logging.getLogger("uvicorn.access").propagate = False
     # At INFO it logs each URL, and a query string can hold secrets.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    # The shutdown cancels requests that are late. uvicorn writes one line for all, and then a traceback for each.
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def _drop_colours(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -33,7 +33,7 @@ SOURCES = Path(chassis.__file__).parent
 # By class: what the files override, call, read or set.
 USED: dict[type, str] = {
     Server: "run serve startup capture_signals started should_exit force_exit servers server_state config lifespan",
-    ServerProtocol: "data_to_send debug fail handshake_exc logger",
+    ServerProtocol: "close_sent data_to_send debug fail handshake_exc logger",
     ServerState: "connections tasks total_requests default_headers",
     Config: "app encoded_headers",
     LifespanOn: "state",
@@ -48,7 +48,8 @@ USED: dict[type, str] = {
     FlowControl: "pause_reading read_paused resume_reading",
     WebSocketsSansIOProtocol: (
         "connection_made data_received handle_cont handle_parser_exception handle_ping send shutdown"
-        " app client close_sent conn frames handshake_complete handshake_initiated logger transport writable"
+        " app client close_sent conn frames handshake_complete handshake_initiated logger loop read_paused transport"
+        " writable"
     ),
     AutoZttpProtocol: "connection_made _switch loop transport shutdown",
     ZttpProtocol: "app cycle data_received timeout_keep_alive_task shutdown",

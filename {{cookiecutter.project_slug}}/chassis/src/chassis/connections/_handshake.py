@@ -14,7 +14,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from chassis.connections._settings import ConnectionSettings
-from chassis.connections._total import is_full
+from chassis.connections._total import makes_room
 
 
 class TLSHandshake(asyncio.Protocol):
@@ -29,14 +29,16 @@ class TLSHandshake(asyncio.Protocol):
         self.tasks = server_state.tasks
         self.early = bytearray()
         self.task: asyncio.Task[None] | None = None
+        self.began: float | None = None
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn does.
         self.transport = transport
         self.connections.add(self)
-        if is_full(self.connections, self.settings):
+        if not makes_room(self.connections, self.settings):
             transport.abort()
             return
+        self.began = asyncio.get_running_loop().time()
         self.task = asyncio.get_running_loop().create_task(self._shake_hands())
         self.tasks.add(self.task)
         self.task.add_done_callback(self.tasks.discard)
@@ -78,6 +80,9 @@ class TLSHandshake(asyncio.Protocol):
         self.connections.discard(self)
         if self.task:
             self.task.cancel()
+
+    def waiting_since(self) -> float | None:
+        return self.began
 
     def shutdown(self) -> None:
         self.transport.abort()

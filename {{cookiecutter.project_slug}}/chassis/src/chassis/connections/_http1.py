@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from chassis.connections._client_certificate import tls_extension
 from chassis.connections._raw_problem import raw_problem
 from chassis.connections._settings import ConnectionSettings
-from chassis.connections._total import is_full
+from chassis.connections._total import makes_room
 
 UNIX = ("unix", 0)  # The peer of a Unix socket has no address. `trusted_proxies` calls it `unix`.
 
@@ -73,10 +73,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self.received = self.chunk_size = self.first_chunk_size = 0
         self.head_timer: asyncio.TimerHandle | None = None
         self.active: RequestResponseCycle | None = None
-        if is_full(self.connections, self.settings):
-            self._reject(HTTPStatus.SERVICE_UNAVAILABLE)
-        else:
+        self.began: float | None = None
+        if makes_room(self.connections, self.settings):
+            self.began = self.loop.time()
             self.start_head_timer()
+        else:
+            self._reject(HTTPStatus.SERVICE_UNAVAILABLE)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -117,6 +119,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         # The chunk in which a head begins can also hold the end of the message before.
         self.in_head, self.received, self.first_chunk_size = True, 0, self.chunk_size
+        self.began = self.loop.time()
         if self.tls:
             self.scope["extensions"] = {"tls": self.tls}
 
@@ -177,6 +180,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def _has_open_body(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and cycle.more_body
+
+    def waiting_since(self) -> float | None:
+        return self.began if not self._has_active_request() or self.cycle.more_body else None
 
     def start_head_timer(self) -> None:
         if self.head_timer is None and not self.flow.read_paused and not self.transport.is_closing():

@@ -2,7 +2,7 @@
 
 Private API: `LimitedWebSocketProtocol` overrides callbacks of `WebSocketsSansIOProtocol`, its `handle_cont`,
     `handle_ping` and `send`, changes its `app`, `client` and `logger`, and reads and sets `close_sent`, `conn`,
-    `frames`, `handshake_complete`, `handshake_initiated`, `transport` and `writable`.
+    `frames`, `handshake_complete`, `handshake_initiated`, `loop`, `read_paused`, `transport` and `writable`.
 Why: it logs addresses and queries, never answers an upgrade that it cannot parse, and keeps any number of fragments and
     of answers to pings. It has no settings.
 Checked by: tests/server/test_library_api.py (names) and tests/server/test_connections.py (behaviour).
@@ -26,6 +26,10 @@ from chassis.connections._raw_problem import raw_problem
 FRAGMENTS = 1024
 """The most fragments of a message. Even an empty one costs memory, and `max_body_size` counts only their bytes."""
 
+LARGE_READ = 64 * 1024
+"""Bytes of one read, after which others have their turn. libuv would read 32 times, 256 kB each, and small frames of
+8 MB cost seconds."""
+
 # At INFO it logs each address and query, at DEBUG all headers. The access line is ours.
 log = logging.getLogger("uvicorn.error.websocket")
 log.setLevel(logging.WARNING)
@@ -43,9 +47,23 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
     @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if len(data) >= LARGE_READ:
+            self.transport.pause_reading()
+            self.loop.call_soon(self._resume_reading)
         if self.conn.handshake_exc and not self.handshake_initiated:
             large = isinstance(self.conn.handshake_exc, SecurityError)
             self._reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if large else HTTPStatus.BAD_REQUEST)
+
+    def _resume_reading(self) -> None:
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+    @override
+    def handle_parser_exception(self) -> None:
+        if self.conn.close_sent:
+            super().handle_parser_exception()
+        else:
+            self.transport.close()
 
     @override
     def handle_cont(self, event: Frame) -> None:
