@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.hostile.client import crowd, get
+from tests.chaos.hostile.client import crowd, get, status
 from tests.chaos.hostile.conftest import Attacked
-from tests.chaos.hostile.watch import Worker
+from tests.chaos.hostile.watch import Worker, watched
 from tests.server.conftest import Certificates
 from tests.server.load import until
 
@@ -22,15 +22,29 @@ def certificates(tmp_path: Path) -> Certificates:
     return Certificates(tmp_path)
 
 
-async def test_the_first_connection_above_the_limit(attacked: Attacked) -> None:
-    """It is refused at once, and the others are served as before."""
+@pytest.mark.parametrize("sent", [b"", b"GET /livez HTT", get("/livez")], ids=["nothing", "a part", "all"])
+async def test_clients_that_wait_keep_nobody_out(attacked: Attacked, sent: bytes) -> None:
+    """A connection above the limit takes the place of the ones that have waited longest for their clients."""
+    server = attacked(MAX_CONNECTIONS=MOST, MAX_CONCURRENCY=20)
+    async with watched(server) as worker, crowd(server.port, MOST) as clients:
+        for client in clients:
+            await client.send(sent)
+        async with crowd(server.port, MOST):
+            await until(lambda: worker.closed(MOST), "for others to be closed", 2)
+            assert await status(server.port, "/v1/orders") == 200
+
+
+async def test_clients_that_are_served_keep_their_place(attacked: Attacked) -> None:
+    """A further connection is refused at once."""
     server = attacked(MAX_CONNECTIONS=MOST)
     async with crowd(server.port, MOST) as clients:
-        assert await clients[0].ask(get("/v1/orders")) == 200
-        assert await clients[-1].ask(get("/v1/orders")) == 200
+        for client in clients:
+            await client.send(get("/slow?seconds=2"))
+        await asyncio.sleep(0.5)
         for _ in range(20):
             await check_refused(server.port)
-        assert await clients[1].ask(get("/v1/orders")) == 200
+        for client in clients:
+            assert [answer.status for answer in await client.answers(1)] == [200]
     await until(lambda: server.status("/livez") == 200, "for a place", 1)
     assert "Traceback" not in server.log
 
@@ -61,8 +75,7 @@ async def test_connections_in_their_tls_handshake(attacked: Attacked, certificat
     async with crowd(server.port, MOST) as clients:
         for client in clients[::2]:
             await client.send(b"\x16\x03\x01\x02\x00\x01")  # A part of a ClientHello.
-        async with crowd(server.port, 1) as [further]:
-            assert not await further.read_to_end(1), "The handshake was answered."
+        assert await asyncio.to_thread(server.status, "/livez") == 200
         await until(lambda: worker.closed(0), "for the silent clients to be closed", 2 + 1.5)
         assert time.monotonic() - began > 1.5, "They had no time."
         assert await asyncio.to_thread(server.status, "/livez") == 200

@@ -93,9 +93,7 @@ async def check(port: int, upgrading: bytes) -> bool:
     return False
 
 
-@pytest.mark.parametrize(
-    "name", ["a body that does not come", "POST", "CONNECT", "a rejected WebSocket"]
-)
+@pytest.mark.parametrize("name", ["a body that does not come", "POST", "CONNECT", "a rejected WebSocket"])
 async def test_many_at_once(attacked: Attacked, name: str) -> None:
     """The server may open 300 files. Clients that stay and read nothing do not take them from others."""
     server = attacked(prefix=("prlimit", "--nofile=300:300"), MAX_CONCURRENCY=100)

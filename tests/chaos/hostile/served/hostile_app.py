@@ -59,7 +59,7 @@ async def socket(websocket: WebSocket, drain: CurrentDrain) -> None:
 async def deaf(websocket: WebSocket) -> None:
     """Accept, and read nothing."""
     await websocket.accept()
-    await asyncio.sleep(3.5)
+    await asyncio.sleep(2)
 
 
 @router.websocket("/undecided")
