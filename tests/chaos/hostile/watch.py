@@ -19,7 +19,7 @@ from tests.server.load import until
 
 PATHS = ("/livez", "/v1/orders")
 PAUSE = 0.1
-# Seconds between two good answers: one, and one more because these clients share an interpreter with the attack.
+# Seconds between two good answers: one, and one for this process, which runs these clients and the attack.
 LONGEST = 2.0 + PAUSE
 GROWTH = 100  # MB
 POOL = 5  # Connections to the database, which are opened when they are needed.
