@@ -102,6 +102,11 @@ def add_requests(app: FastAPI) -> None:
             "tls": request.scope.get("extensions", {}).get("tls"),
         }
 
+    @app.get("/large")
+    async def large(size: int = 50_000) -> Response:
+        await asyncio.sleep(0.05)
+        return Response(bytes(size))
+
     @app.post("/echo")
     async def echo(request: Request) -> int:
         return len(await request.body())
