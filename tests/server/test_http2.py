@@ -14,7 +14,6 @@ import pytest
 from tests.server import http2
 from tests.server.conftest import Certificates, Serve
 from tests.server.http2 import Client, fields, frame, head, request, reset, setting, window
-from tests.server.load import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
@@ -45,8 +44,9 @@ def memory(server: Any) -> float:
 
 
 def troubles(server: Any) -> list[str]:
-    """Return the lines of the log that no client may cause."""
-    return [line for line in server.lines if "Traceback" in line or "xception" in line or '"error"' in line]
+    """Return the lines of the log that no client may cause. A handler may say that a body was cut."""
+    bad = [line for line in server.lines if "Traceback" in line or "xception" in line or '"error"' in line]
+    return [line for line in bad if not line.endswith('starlette.requests.ClientDisconnect"}')]
 
 
 @asynccontextmanager
@@ -80,7 +80,7 @@ async def test_large_heads_are_rejected_alone(server: Any) -> None:
         for stream, more in ((3, many), (5, large)):
             assert await client.status(stream, head(more=more)) == 431
             assert b'"type":"/problems/request-header-fields-too-large"' in client.body(stream)
-            assert b"application/problem+json" in client.frames[-2].payload
+            assert b"application/problem+json" in (await client.until(http2.HEADERS, stream)).payload
         assert await client.status(7, head(more=many[:99])) == 200
         assert await client.status(1) == 200
 
@@ -176,9 +176,11 @@ async def test_requests_that_are_reset_still_count(server: Any) -> None:
     async with Client.connected(server.port) as client:
         for each in range(1000):
             client.send(request(2 * each + 1, head("/slow?seconds=1.5")), reset(2 * each + 1))
-        assert (await client.until(http2.GOAWAY)).code == http2.ENHANCE_YOUR_CALM
+        await client.until(http2.GOAWAY)
         await client.closed()
         assert await asyncio.to_thread(server.status, "/scope") == 200
+    await asyncio.sleep(2)
+    assert server.log.count("slow: ended") <= 100
     assert troubles(server) == []
 
 
@@ -253,7 +255,7 @@ async def test_connections_without_requests_end(server: Any, sent: str) -> None:
         while not client.read_all and time.monotonic() - started < 10:
             await asyncio.sleep(0.3)
             client.send(again)
-    assert expected - 0.1 < time.monotonic() - started < expected + 1
+    assert expected - 0.1 < time.monotonic() - started < expected + 2
 
 
 async def test_a_beginning_of_the_preface_ends(server: Any) -> None:
@@ -368,7 +370,6 @@ async def test_anything(server: Any) -> None:
     async with grows_by_less_than(server, 40):
         for _ in range(30):
             await asyncio.gather(*(anything(server.port, chosen) for _ in range(20)))
-    await until(lambda: memory(server) > 0, "for the worker")
     assert troubles(server) == []
     assert len(server.workers) == 1
 

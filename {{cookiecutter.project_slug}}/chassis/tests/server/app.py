@@ -81,6 +81,7 @@ def add_requests(app: FastAPI) -> None:
         except asyncio.CancelledError:
             print("slow: cancelled", flush=True)  # noqa: T201
             raise
+        print("slow: ended", flush=True)  # noqa: T201
         return "slow"
 
     @app.get("/query")

@@ -62,6 +62,7 @@ class LimitedHttp2Protocol(ZttpH2Protocol):
         self.application = with_tls_extension(self.app, transport)
         self.app = self._run
         self.held: list[Cycle] = []
+        self.ended = False
         self.overhead = self.parked = self.refused = self.resets = 0
         self.progress = asyncio.Event()
         self.heads = Heads()
@@ -88,7 +89,7 @@ class LimitedHttp2Protocol(ZttpH2Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         # Not uvicorn's: it restarts the timer of an idle connection with each frame.
-        if self.transport.is_closing():
+        if self.ended:
             return
         self.overhead += len(data)
         self._watch_head(data)
@@ -98,7 +99,7 @@ class LimitedHttp2Protocol(ZttpH2Protocol):
         except RemoteProtocolError as error:
             self.logger.warning("Invalid HTTP/2 frame received: %s", error)
             self._end()
-        if self.transport.is_closing():
+        if self.ended or self.transport.is_closing():
             return
         self.flush()
         self.overhead = max(0, self.overhead)
@@ -131,7 +132,7 @@ class LimitedHttp2Protocol(ZttpH2Protocol):
     @override
     def handle_request(self, event: Request) -> None:
         stream = self.conn.stream(event.stream_id)
-        if self.transport.is_closing():
+        if self.ended:
             return
         if not _is_valid(event):
             self._refuse(stream, H2ErrorCode.PROTOCOL_ERROR)
@@ -197,8 +198,10 @@ class LimitedHttp2Protocol(ZttpH2Protocol):
     def handle_rst_stream(self, event: RstStream) -> None:
         super().handle_rst_stream(event)
         self.resets += 1
-        if self.resets == _RESETS:
+        if self.resets == _RESETS and self.cycles:
             self.shutdown()
+        elif self.resets >= _RESETS and not self.cycles:
+            self._end(H2ErrorCode.NO_ERROR)
 
     @override
     def shutdown(self) -> None:
@@ -256,7 +259,7 @@ class LimitedHttp2Protocol(ZttpH2Protocol):
     @override
     def resume_reading_if_idle(self) -> None:
         unread = sum(len(cycle.body) for cycle in self.cycles.values())
-        if unread <= _MOST_UNREAD and not self.flow.write_paused and not self.transport.is_closing():
+        if unread <= _MOST_UNREAD and not self.flow.write_paused and not self.ended:
             super().resume_reading_if_idle()
 
     def _pulse(self) -> None:
@@ -264,13 +267,17 @@ class LimitedHttp2Protocol(ZttpH2Protocol):
         self.progress.clear()
 
     def _end(self, code: H2ErrorCode | None = None) -> None:
-        """Close the connection and leave its streams. Without a code, zttp has queued its GOAWAY."""
+        """Leave the streams, and close the connection soon. Without a code, zttp has queued its GOAWAY."""
+        if self.ended:
+            return
+        self.ended = True
         for cycle in self.cycles.values():
             cycle.disconnect()
         if code is not None:
             self.conn.close(code)
         self.flush()
-        self.transport.close()
+        # To close a socket with bytes that nobody has read resets the connection, and the client misses the GOAWAY.
+        self.flow.pause_reading()
         self.loop.call_later(_GRACE, self.transport.abort)
         self._pulse()
 
