@@ -16,13 +16,12 @@ from uvicorn.config import Config
 from uvicorn.lifespan.on import LifespanOn
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.auto_zttp_impl import AutoZttpProtocol
-from uvicorn.protocols.http.zttp_h2_impl import ZttpH2Protocol
-from uvicorn.protocols.http.zttp_impl import ZttpProtocol
+from uvicorn.protocols.http.zttp_h2_impl import RequestResponseCycle, ZttpH2Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import Server, ServerState
 
 import chassis
-from chassis.connections import _http1, _http2
+from chassis.connections import _http1, _http2, _http2_connection, _http2_responses
 from chassis.server import _graceful, _log, _master, _worker
 
 SOURCES = Path(chassis.__file__).parent
@@ -39,9 +38,16 @@ USED: dict[type, str] = {
     ),
     httptools_impl.RequestResponseCycle: "keep_alive more_body response_complete response_started",
     WebSocketsSansIOProtocol: "connection_made shutdown app client",
-    AutoZttpProtocol: "connection_made _switch loop transport shutdown",
-    ZttpProtocol: "app cycle data_received timeout_keep_alive_task shutdown",
-    ZttpH2Protocol: "app cycles data_received timeout_keep_alive_task shutdown",
+    AutoZttpProtocol: "connection_made _switch app_state config loop server_state timeout_task transport shutdown",
+    ZttpH2Protocol: (
+        "connection_made connection_lost data_received events handle_events handle_request handle_rst_stream"
+        " on_response_complete pause_writing resume_writing resume_reading_if_idle shutdown flush"
+        " _unset_keepalive_if_required timeout_keep_alive_handler timeout_keep_alive_task"
+        " app client conn cycles flow logger loop shutdown_requested transport"
+    ),
+    RequestResponseCycle: (
+        "send abort_stream body disconnected message_event more_body run_asgi stream on_response response_complete"
+    ),
     uvicorn_worker.UvicornWorker: (
         "CONFIG_KWARGS init_signals _serve config wsgi sockets tmp max_requests notify age pid"
     ),
@@ -55,6 +61,8 @@ USED: dict[type, str] = {
 OVERRIDING: dict[type, type] = {
     _graceful.GracefulServer: Server,
     _http2.Http2Protocol: AutoZttpProtocol,
+    _http2_connection.LimitedHttp2Protocol: ZttpH2Protocol,
+    _http2_responses.Cycle: RequestResponseCycle,
     _log.Logger: gunicorn.glogging.Logger,
     _master.Master: Arbiter,
     _http1.LimitedProtocol: httptools_impl.HttpToolsProtocol,

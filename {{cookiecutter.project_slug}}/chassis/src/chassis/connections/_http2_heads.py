@@ -1,7 +1,6 @@
-"""Where the heads of requests begin and end in the bytes of an HTTP/2 connection. The parser `zttp` does not say."""
+"""When the head of a request began, by the frames of an HTTP/2 connection. The parser `zttp` does not tell."""
 
-_PREFACE = 24  # Bytes before the first frame.
-_FRAME_HEADER = 9
+_PREFACE, _FRAME_HEADER = 24, 9  # Bytes before the first frame, and before the payload of each.
 _HEADERS, _CONTINUATION = 0x1, 0x9
 _END_HEADERS = 0x4
 
@@ -9,29 +8,23 @@ _END_HEADERS = 0x4
 class Heads:
     """Follows the frames: RFC 9113, 4.1 and 6.10."""
 
+    begun: float | None = None
+    """When the head began that has not ended yet."""
+
     def __init__(self) -> None:
-        self.ended = 0
         self._rest = b""  # The beginning of a frame's header.
         self._skip = _PREFACE  # Bytes of a frame that are still to come.
-        self._open = self._ends = False
+        self._ends = False
 
-    def feed(self, data: bytes) -> bool:
-        """Follow these bytes. Returns whether a head has begun and not ended."""
+    def feed(self, data: bytes, now: float) -> None:
         data = self._rest + data
         at = self._skip
         while at <= len(data):
-            self._end_frame()
+            if self._ends:
+                self.begun, self._ends = None, False
             if at + _FRAME_HEADER > len(data):
                 break
-            kind, flags = data[at + 3], data[at + 4]
-            if kind in {_HEADERS, _CONTINUATION}:
-                self._open, self._ends = True, bool(flags & _END_HEADERS)
+            if data[at + 3] in {_HEADERS, _CONTINUATION}:
+                self.begun, self._ends = self.begun or now, bool(data[at + 4] & _END_HEADERS)
             at += _FRAME_HEADER + int.from_bytes(data[at : at + 3])
-        self._rest = data[at:]
-        self._skip = max(0, at - len(data))
-        return self._open
-
-    def _end_frame(self) -> None:
-        if self._ends:
-            self.ended += 1
-            self._open = self._ends = False
+        self._rest, self._skip = data[at:], max(0, at - len(data))
