@@ -91,6 +91,7 @@ def add_requests(app: FastAPI) -> None:
         except asyncio.CancelledError:
             print("slow: cancelled", flush=True)  # noqa: T201
             raise
+        print("slow: ended", flush=True)  # noqa: T201
         return "slow"
 
     @app.get("/query")
@@ -111,6 +112,11 @@ def add_requests(app: FastAPI) -> None:
             "http_version": request.scope["http_version"],
             "tls": request.scope.get("extensions", {}).get("tls"),
         }
+
+    @app.get("/large")
+    async def large(size: int = 50_000) -> Response:
+        await asyncio.sleep(0.05)
+        return Response(bytes(size))
 
     @app.post("/echo")
     async def echo(request: Request) -> int:

@@ -89,7 +89,7 @@ def test_a_slow_pipeline_is_not_a_slow_head(server: ServerProcess) -> None:
 
 
 def test_a_lost_pipeline_frees_its_slot(server: ServerProcess) -> None:
-    """uvicorn tells only the last request of a pipeline that the client has gone."""
+    """Uvicorn tells only the last request of a pipeline that the client has gone."""
     for _ in range(6):
         with connected(server) as connection:
             connection.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n" + GET)

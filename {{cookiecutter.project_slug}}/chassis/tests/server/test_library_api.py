@@ -18,14 +18,14 @@ from uvicorn.lifespan.on import LifespanOn
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.auto_zttp_impl import AutoZttpProtocol
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.zttp_h2_impl import ZttpH2Protocol
-from uvicorn.protocols.http.zttp_impl import ZttpProtocol
+from uvicorn.protocols.http.zttp_h2_impl import RequestResponseCycle, ZttpH2Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import Server, ServerState
 from websockets.server import ServerProtocol
 
 import chassis
-from chassis.connections import _http1, _http2, _websocket
+from chassis.connections import _http1, _websocket
+from chassis.http2 import _connection, _protocol, _responses
 from chassis.server import _graceful, _log, _master, _worker
 
 SOURCES = Path(chassis.__file__).parent
@@ -51,9 +51,16 @@ USED: dict[type, str] = {
         " app client close_sent conn frames handshake_complete handshake_initiated logger loop read_paused transport"
         " writable"
     ),
-    AutoZttpProtocol: "connection_made _switch loop transport shutdown",
-    ZttpProtocol: "app cycle data_received timeout_keep_alive_task shutdown",
-    ZttpH2Protocol: "app cycles data_received timeout_keep_alive_task shutdown",
+    AutoZttpProtocol: "connection_made _switch app_state config loop server_state timeout_task transport shutdown",
+    ZttpH2Protocol: (
+        "connection_made connection_lost data_received events handle_events handle_request handle_rst_stream"
+        " on_response_complete pause_writing resume_writing resume_reading_if_idle shutdown flush"
+        " _unset_keepalive_if_required timeout_keep_alive_handler timeout_keep_alive_task"
+        " app client conn connections cycles flow logger loop shutdown_requested transport"
+    ),
+    RequestResponseCycle: (
+        "send abort_stream body disconnected message_event more_body run_asgi stream on_response response_complete"
+    ),
     uvicorn_worker.UvicornWorker: (
         "CONFIG_KWARGS init_signals _serve config wsgi sockets tmp max_requests notify age pid"
     ),
@@ -67,7 +74,9 @@ USED: dict[type, str] = {
 }
 OVERRIDING: dict[type, type] = {
     _graceful.GracefulServer: Server,
-    _http2.Http2Protocol: AutoZttpProtocol,
+    _protocol.Http2Protocol: AutoZttpProtocol,
+    _connection.LimitedHttp2Protocol: ZttpH2Protocol,
+    _responses.Cycle: RequestResponseCycle,
     _log.Logger: gunicorn.glogging.Logger,
     _master.Master: Arbiter,
     _http1.LimitedProtocol: httptools_impl.HttpToolsProtocol,

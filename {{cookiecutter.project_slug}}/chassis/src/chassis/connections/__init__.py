@@ -19,9 +19,9 @@ def uvicorn_options(settings: ConnectionSettings, context: ssl.SSLContext | None
 
     protocol: type[asyncio.Protocol] = _http1.limited(settings)
     if settings.http2:
-        from chassis.connections import _http2  # noqa: PLC0415
+        from chassis import http2  # noqa: PLC0415
 
-        protocol = _http2.limited(settings)
+        protocol = http2.limited(settings)
     if context:
         protocol = _handshake.before(protocol, context, settings)
     return {"http": protocol, "ws": _websocket.LimitedWebSocketProtocol}
