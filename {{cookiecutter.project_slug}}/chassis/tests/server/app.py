@@ -70,6 +70,7 @@ def create_app() -> FastAPI:
     app = FastAPI(lifespan=lifespan, middleware=middleware)
     errors.install(app)
     add_requests(app)
+    add_faults(app)
     add_streams(app)
     return app
 
@@ -99,11 +100,6 @@ def add_requests(app: FastAPI) -> None:
         for _ in range(20):  # Each within its statement timeout, together beyond any deadline.
             await session.execute(text("SELECT pg_sleep(0.5)"))
 
-    @app.get("/blocking")
-    async def blocking(seconds: float = 60) -> str:
-        time.sleep(seconds)  # noqa: ASYNC251 - This mistake is the purpose of the route.
-        return "blocked"
-
     @app.get("/scope")
     async def scope(request: Request) -> dict[str, Any]:
         return {
@@ -121,6 +117,13 @@ def add_requests(app: FastAPI) -> None:
     @app.post("/echo")
     async def echo(request: Request) -> int:
         return len(await request.body())
+
+
+def add_faults(app: FastAPI) -> None:
+    @app.get("/blocking")
+    async def blocking(seconds: float = 60) -> str:
+        time.sleep(seconds)  # noqa: ASYNC251 - This mistake is the purpose of the route.
+        return "blocked"
 
 
 def add_streams(app: FastAPI) -> None:
