@@ -38,10 +38,11 @@ async def grows_by_less_than(server: Any, megabytes: float, within: float = 1) -
     """Watch the worker's memory, and how many seconds others wait for an answer meanwhile."""
     before = memory(server)
     most, slowest = before, 0.0
+    over = asyncio.Event()
 
     async def watch() -> None:
         nonlocal most, slowest
-        while True:
+        while not over.is_set():
             started = time.monotonic()
             status = 503
             while status == 503:  # Others may be rejected for a moment.
@@ -51,8 +52,10 @@ async def grows_by_less_than(server: Any, megabytes: float, within: float = 1) -
             await asyncio.sleep(0.05)
 
     watching = asyncio.create_task(watch())
-    yield
-    assert not watching.done() or watching.exception() is None
-    watching.cancel()
+    try:
+        yield
+    finally:
+        over.set()
+        await watching
     assert most - before < megabytes
     assert slowest < within

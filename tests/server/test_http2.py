@@ -69,7 +69,7 @@ async def test_invalid_requests_end_alone(server: Any) -> None:
 
 
 async def test_bodies_and_trailers(server: Any) -> None:
-    """No client waits for the end of a body that its head has ended. Trailers are no headers."""
+    """No client waits for the end of a body that its head has ended. Trailers do not become headers."""
     post = head("/echo", method=b"POST")
     async with Client.connected(server.port) as client:
         assert await client.status(1, post) == 200
