@@ -35,6 +35,9 @@ def frame(kind: int, stream: int = 0, payload: bytes = b"", flags: int = 0) -> b
     return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
 
 
+PING_FRAME = frame(PING, payload=b"12345678")
+
+
 def setting(name: int, value: int) -> bytes:
     return frame(SETTINGS, payload=name.to_bytes(2) + value.to_bytes(4))
 
