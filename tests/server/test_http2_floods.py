@@ -112,7 +112,7 @@ async def test_large_heads_by_reference(server: Any) -> None:
     """One byte repeats a large field of an earlier head, so 100 requests of 60 bytes have heads of 3 MB."""
     stored = fields([(b"name", b"v" * 3900)], first=b"@")
     repeated = head("/slow?seconds=1.5") + b"\xbe" * 8
-    async with AsyncExitStack() as stack, grows_by_less_than(server, 60):
+    async with AsyncExitStack() as stack, grows_by_less_than(server, 60, within=3):
         clients = [await stack.enter_async_context(Client.connected(server.port)) for _ in range(30)]
         for client in clients:
             client.send(request(1, head() + stored))

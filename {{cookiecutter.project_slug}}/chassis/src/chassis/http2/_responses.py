@@ -21,7 +21,7 @@ class Responses:
 
     def __init__(self) -> None:
         self.parked = self.sent = 0
-        """Bytes that wait for the windows, and all that the application has sent."""
+        """Bytes that wait for the windows, and bytes that were sent since the connection last read something."""
         self._progress = asyncio.Event()
 
     @property
