@@ -1,9 +1,8 @@
 """uvicorn's HTTP/2 protocol with limits on a connection, its streams, and what waits for the client.
 
 Private API: `LimitedHttp2Protocol` overrides the callbacks of `ZttpH2Protocol`, reads its `client`, `conn`,
-    `connections`, `cycles`, `flow`, `logger`, `loop`, `shutdown_requested` and `transport`, and changes its `app` and
-    `timeout_keep_alive_task`, and the class of its `RequestResponseCycle`, of which it uses `body`, `message_event`,
-    `more_body` and `stream`.
+    `connections`, `cycles`, `flow`, `logger`, `loop`, `shutdown_requested` and `transport`, and changes its `app`,
+    `timeout_keep_alive_task` and `RequestResponseCycle`: `body`, `message_event`, `more_body` and `stream`.
 Why: uvicorn limits neither heads nor the requests that run, keeps what the client does not take, and restarts the timer
     of an idle connection with each frame. It also waits for the body of a request whose head was its end.
 Checked by: tests/server/test_library_api.py (names) and the template's tests/server/test_http2.py (behaviour).
