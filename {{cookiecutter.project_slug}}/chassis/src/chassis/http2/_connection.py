@@ -21,11 +21,11 @@ from uvicorn.protocols.http.zttp_h2_impl import ZttpH2Protocol
 from zttp import Data, Event, H2ErrorCode, H2Settings, RemoteProtocolError, Request, RstStream
 
 from chassis.connections._client_certificate import with_tls_extension
-from chassis.http2._heads import Heads
-from chassis.http2._responses import Cycle, Responses
 from chassis.connections._raw_problem import CONTENT_TYPE, problem_document
 from chassis.connections._settings import ConnectionSettings
 from chassis.connections._total import makes_room
+from chassis.http2._heads import Heads
+from chassis.http2._responses import Cycle, Responses
 
 _MOST_UNREAD = 4 * HIGH_WATER_LIMIT
 """Bytes of bodies that the application has not read, on all streams of a connection."""
