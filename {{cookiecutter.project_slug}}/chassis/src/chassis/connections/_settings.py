@@ -22,7 +22,7 @@ class ConnectionSettings(SettingsGroup):
     http2: bool = False
     """Offer HTTP/2 by ALPN. uvicorn's support is new, and needs a package: `uv add zttp`."""
     max_connections: int = Field(default_factory=available_connections, ge=1)
-    """Open connections in each worker; further ones are closed at once. Default: 3/4 of `ulimit -n`, at most 4,096."""
+    """Open connections in each worker. Beyond them the idle ones close. Default: 3/4 of `ulimit -n`, at most 4,096."""
     keep_alive: int = Field(default=75, ge=1)
     """How long an idle connection stays open. Keep it above the load balancer's (often 60 s), or that returns 502s."""
     head_timeout: float = Field(default=10, gt=0)
