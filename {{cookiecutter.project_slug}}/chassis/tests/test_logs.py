@@ -1,6 +1,7 @@
 """What the log contains, and what it must not contain."""
 
 import json
+import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -143,6 +144,18 @@ def test_a_traceback_is_one_line_without_local_variables(capsys: Captured) -> No
     [line] = lines(capsys)
     assert "ValueError: invalid literal" in line["exception"]
     assert secret not in json.dumps(line)
+
+
+@pytest.mark.parametrize("name", ["uvicorn.error", "uvicorn.error.websocket"])
+def test_a_request_that_the_shutdown_cancels_has_no_traceback(name: str, capsys: Captured) -> None:
+    logs.configure(LogSettings(format="json"))
+    logger = logging.getLogger(name)
+
+    for error in (asyncio.CancelledError(), ValueError("a fault")):
+        logger.error("Exception in ASGI application", exc_info=error)
+
+    [line] = lines(capsys)
+    assert "a fault" in line["exception"]
 
 
 def test_urls_of_outbound_calls_and_uvicorns_own_access_lines_are_left_out(capsys: Captured) -> None:
