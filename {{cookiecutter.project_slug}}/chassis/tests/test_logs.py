@@ -1,7 +1,7 @@
 """What the log contains, and what it must not contain."""
 
-import json
 import asyncio
+import json
 import logging
 import sys
 from collections.abc import AsyncIterator
