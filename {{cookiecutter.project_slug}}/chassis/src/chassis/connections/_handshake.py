@@ -46,7 +46,7 @@ class TLSHandshake(asyncio.Protocol):
     async def _shake_hands(self) -> None:
         try:
             transport = await self._start_tls()
-        except OSError:  # Of the network, TLS or time. The client sees its own.
+        except (OSError, RuntimeError):  # Of the network, TLS or time; uvloop's, if the connection has closed before.
             transport = None
         finally:
             self.connections.discard(self)

@@ -52,7 +52,9 @@ class PipelineFlow(FlowControl):
 
     @override
     def resume_reading(self) -> None:
-        if self.read_paused and not self.protocol.pipeline and not self.protocol.rejected:
+        if not self.read_paused or self.protocol.pipeline or self.protocol.rejected:
+            return
+        if not self.protocol.transport.is_closing():  # uvloop raises a RuntimeError then.
             super().resume_reading()
             if self.protocol.in_head:
                 self.protocol.start_head_timer()

@@ -45,6 +45,11 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
         self.app = with_tls_extension(self.app, transport)
 
     @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.read_paused = False  # uvicorn would resume to read when the last message is taken, and uvloop would raise.
+
+    @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if len(data) >= LARGE_READ:
@@ -55,7 +60,7 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
             self._reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if large else HTTPStatus.BAD_REQUEST)
 
     def _resume_reading(self) -> None:
-        if not self.read_paused:
+        if not self.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()
 
     @override
