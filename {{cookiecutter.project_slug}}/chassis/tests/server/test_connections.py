@@ -1,9 +1,7 @@
 """The phases of a connection after the head of its first request: pipeline, trailers, upgrade, unread responses."""
 
-import contextlib
 import os
 import socket
-import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,11 +195,12 @@ def test_one_connection_too_many_takes_the_place_of_one_that_waits(server: Serve
     for client in clients:
         client.sendall(GET)
         client.recv(1000)
+        time.sleep(0.01)  # The times of the event loop are milliseconds.
 
     with connected(server) as one_too_many:
         one_too_many.sendall(LAST)
         assert status(received(one_too_many)) == 200
-    assert b'"ok"' in received(clients[0])  # And its end.
+    received(clients[0])  # It ends.
     for client in clients:
         client.close()
     server.wait_for_log("too many connections")
@@ -287,18 +286,6 @@ def test_pings_that_are_not_read(server: ServerProcess) -> None:
         connection.sendall(frame(b"x" * 125, 9) * 300_000)
 
     assert memory(server) - before < 20
-
-
-@pytest.mark.parametrize("messages", [1, 100_000], ids=["one", "a flood"])
-def test_a_client_that_leaves_with_messages_unread(server: ServerProcess, messages: int) -> None:
-    for _ in range(5):
-        with connected(server) as connection:
-            connection.sendall(UPGRADE + b"\r\n")
-            connection.recv(1000)
-            connection.settimeout(0.2)
-            with contextlib.suppress(TimeoutError):
-                connection.sendall(frame(b"hello") * messages)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # Reset at the close.
 
 
 def test_a_message_of_many_fragments(server: ServerProcess) -> None:

@@ -47,7 +47,7 @@ USED: dict[type, str] = {
     ),
     FlowControl: "pause_reading read_paused resume_reading",
     WebSocketsSansIOProtocol: (
-        "connection_made connection_lost data_received handle_cont handle_parser_exception handle_ping send shutdown"
+        "connection_made data_received handle_cont handle_parser_exception handle_ping send shutdown"
         " app client close_sent conn frames handshake_complete handshake_initiated logger loop read_paused transport"
         " writable"
     ),

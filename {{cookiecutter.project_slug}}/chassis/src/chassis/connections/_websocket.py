@@ -45,11 +45,6 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
         self.app = with_tls_extension(self.app, transport)
 
     @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self.read_paused = False  # uvicorn would resume to read when the last message is taken, and uvloop would raise.
-
-    @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if len(data) >= LARGE_READ:
