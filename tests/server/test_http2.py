@@ -214,3 +214,20 @@ async def test_bodies_that_drip_end_alone(server: Any) -> None:
         for stream in (1, 3):
             assert (await client.until(http2.RST_STREAM, stream)).code == http2.NO_ERROR
         assert await client.status(5, head()) == 200
+
+
+async def test_silent_connections_keep_nobody_out(serve: Serve) -> None:
+    """Without TLS, a connection has no protocol before its first bytes. It counts all the same."""
+    server = serve(QUICK | {"APP_SERVER__MAX_CONNECTIONS": "10"})
+    async with AsyncExitStack() as stack:
+        silent = []
+        for _ in range(15):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            stack.callback(writer.close)
+            silent.append(asyncio.create_task(reader.read()))
+        assert await asyncio.to_thread(server.status, "/livez") == 200
+        closed, _ = await asyncio.wait(silent, timeout=1)
+        assert len(closed) >= 5
+        for task in silent:
+            task.cancel()
+        await asyncio.gather(*silent, return_exceptions=True)

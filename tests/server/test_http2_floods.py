@@ -75,7 +75,7 @@ async def test_floods_of_small_frames(
         Client.connected(server.port, context=certificates.context, polite=False) as client,
     ):
         if not reads:
-            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # Of any socket.
         client.send(first)
         await flooded(client, again * (65536 // len(again)))
     assert troubles(server) == []

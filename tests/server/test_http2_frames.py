@@ -147,7 +147,7 @@ def running_after_reset(client: Client) -> None:
 
 
 def unread_pings(client: Client) -> None:
-    client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]  # Of any socket.
     client.send(PING_FRAME * 50_000)
 
 

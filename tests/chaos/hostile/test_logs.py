@@ -12,7 +12,7 @@ from tests.chaos.hostile.watch import watched
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.heavy]
 
-SECRET = "SECRET"  # noqa: S105 - It is none.
+SECRET = "SECRET"  # noqa: S105 - Made up for this test.
 ADDRESS = "127.6.6.6"
 HEADERS = (f"Authorization: Bearer {SECRET}", f"Cookie: id={SECRET}", f"X-Other: {SECRET}")
 BYTES = 500  # Of log for each request, with what others write meanwhile.

@@ -52,7 +52,7 @@ def limit_errors(most: int) -> None:
             described = error.errors(include_url=False) if error.error_count() <= most else _first(error, most)
             return None, [{**each, "loc": (*loc, *each["loc"])} for each in described]
 
-    ModelField.validate = validate  # type: ignore[assignment, method-assign]
+    ModelField.validate = validate  # type: ignore[assignment, method-assign]  # FastAPI has no hook.
 
 
 def _first(error: ValidationError, count: int) -> Iterator[dict[str, Any]]:

@@ -51,7 +51,9 @@ USED: dict[type, str] = {
         " app client close_sent conn frames handshake_complete handshake_initiated logger loop read_paused transport"
         " writable"
     ),
-    AutoZttpProtocol: "connection_made _switch app_state config loop server_state timeout_task transport shutdown",
+    AutoZttpProtocol: (
+        "connection_made _switch app_state config connections loop server_state timeout_task transport shutdown"
+    ),
     ZttpH2Protocol: (
         "connection_made connection_lost data_received events handle_events handle_request handle_rst_stream"
         " on_response_complete pause_writing resume_writing resume_reading_if_idle shutdown flush"

@@ -7,19 +7,18 @@ import asyncio
 import ssl
 from typing import Any
 
-from chassis.connections._settings import ConnectionSettings, available_connections
+from chassis.connections._settings import ConnectionSettings
 
-__all__ = ["ConnectionSettings", "available_connections", "uvicorn_options"]
+__all__ = ["ConnectionSettings", "uvicorn_options"]
 
 
 def uvicorn_options(settings: ConnectionSettings, context: ssl.SSLContext | None) -> dict[str, Any]:
     """Return the options of uvicorn's `Config` by which it has these limits; with a context also TLS."""
-    # Imported here: settings alone need no server, and the parser of HTTP/2 is an extra package.
-    from chassis.connections import _handshake, _http1, _websocket  # noqa: PLC0415
+    from chassis.connections import _handshake, _http1, _websocket  # noqa: PLC0415 - Settings alone need no server.
 
     protocol: type[asyncio.Protocol] = _http1.limited(settings)
     if settings.http2:
-        from chassis import http2  # noqa: PLC0415
+        from chassis import http2  # noqa: PLC0415 - Its parser is an extra package.
 
         protocol = http2.limited(settings)
     if context:

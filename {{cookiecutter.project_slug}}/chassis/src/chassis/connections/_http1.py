@@ -23,8 +23,6 @@ from chassis.connections._settings import ConnectionSettings
 from chassis.connections._total import makes_room
 
 UNIX = ("unix", 0)  # The peer of a Unix socket has no address. `trusted_proxies` calls it `unix`.
-
-
 UPGRADE_TIMEOUT = 5.0  # Seconds for responses that an upgrade should have waited for. Then the connection closes.
 
 
@@ -184,7 +182,9 @@ class LimitedProtocol(HttpToolsProtocol):
         return cycle is not None and cycle.more_body
 
     def waiting_since(self) -> float | None:
-        return self.began if not self._has_active_request() or self.cycle.more_body else None
+        """Return when this connection began to wait for its client, or None while it runs a request."""
+        waits = not self.pipeline and (not self._has_active_request() or self.cycle.more_body)
+        return self.began if waits else None
 
     def start_head_timer(self) -> None:
         if self.head_timer is None and not self.flow.read_paused and not self.transport.is_closing():

@@ -1,10 +1,9 @@
 """The number of connections of a worker, which is limited so that descriptors cannot run out."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Any
 
 from chassis.connections._settings import ConnectionSettings
 
@@ -15,19 +14,11 @@ _SHARE = 16  # Of the connections, one in so many is closed at once: to find the
 _next_warning = 0.0
 
 
-class Connection(Protocol):
-    """A protocol in uvicorn's set of connections. WebSockets are there too, and never wait for their client."""
-
-    transport: asyncio.Transport
-
-    def waiting_since(self) -> float | None:
-        """Return when this connection began to wait for its client, or None while it runs a request."""
-
-
 def makes_room(connections: Collection[Any], settings: ConnectionSettings) -> bool:
     """Close the connections that have waited longest if there are too many. False: the newest has no room.
 
-    Otherwise somebody who opens connections and sends nothing would keep all others out, a probe too.
+    Otherwise somebody who opens connections and sends nothing would keep all others out, a probe too. Our protocols
+    have `waiting_since`. A WebSocket has none: it runs a request as long as it is open.
     """
     if len(connections) <= settings.max_connections:
         return True

@@ -1,7 +1,7 @@
 """uvicorn's choice of a protocol for each connection, HTTP/2 or HTTP/1.1, with our limited protocols.
 
 Private API: `Http2Protocol` overrides `connection_made` and `_switch` of `AutoZttpProtocol`, reads its `app_state`,
-    `config`, `loop`, `server_state` and `transport`, and changes its `timeout_task`.
+    `config`, `connections`, `loop`, `server_state` and `transport`, and changes its `timeout_task`.
 Why: uvicorn has no settings for the protocols or for the time until the first bytes.
 Checked by: tests/server/test_library_api.py (names) and the template's tests/server/test_http2.py (behaviour).
 """
@@ -13,6 +13,7 @@ from uvicorn.protocols.http.auto_zttp_impl import AutoZttpProtocol
 
 from chassis.connections import _http1
 from chassis.connections._settings import ConnectionSettings
+from chassis.connections._total import makes_room
 from chassis.http2._connection import LimitedHttp2Protocol
 
 
@@ -28,6 +29,12 @@ class Http2Protocol(AutoZttpProtocol):
         if self.timeout_task:  # Without TLS the first bytes say which protocol it is.
             self.timeout_task.cancel()
             self.timeout_task = self.loop.call_later(self.settings.head_timeout, transport.close)
+            self.began = self.loop.time()
+            if not makes_room(self.connections, self.settings):
+                transport.abort()
+
+    def waiting_since(self) -> float | None:
+        return self.began
 
     @override
     def _switch(self, http2: bool, initial_data: bytes = b"") -> None:
