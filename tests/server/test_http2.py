@@ -1,6 +1,7 @@
 """HTTP/2 under the limits of the settings: what a client may not do ends alone, and the rest goes on."""
 
 import asyncio
+import contextlib
 import signal
 import time
 from typing import Any
@@ -219,7 +220,7 @@ async def test_bodies_that_drip_end_alone(server: Any) -> None:
 async def test_silent_connections_keep_nobody_out(serve: Serve) -> None:
     """Without TLS, a connection has no protocol before its first bytes. It counts all the same."""
     server = serve(QUICK | {"APP_SERVER__MAX_CONNECTIONS": "10"})
-    async with AsyncExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         silent = []
         for _ in range(15):
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
