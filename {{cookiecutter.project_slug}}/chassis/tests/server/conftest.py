@@ -9,6 +9,7 @@ import trustme
 
 from chassis.testing import ServerProcess
 from tests.places import EXAMPLE
+from tests.server.raw import all_slots_are_free
 
 type Serve = Callable[..., ServerProcess]
 
@@ -26,6 +27,14 @@ def serve() -> Iterator[Serve]:
             return stack.enter_context(served(environment, **options))
 
         yield start
+
+
+@pytest.fixture
+def orderly(server: ServerProcess) -> Iterator[None]:
+    """After each test all slots of the module's `server` are free, and nothing has failed inside."""
+    yield
+    server.wait_until(lambda: all_slots_are_free(server), "to have all slots free")
+    assert "Traceback" not in server.log
 
 
 class Certificates:

@@ -1,12 +1,24 @@
 """A client of raw sockets: HTTP libraries cannot send most of what a hostile client sends."""
 
+import os
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from chassis.testing import PATIENCE, ServerProcess
 
+SMALL = {
+    "APP_SERVER__HEAD_TIMEOUT": "1",
+    "APP_SERVER__DEADLINE": "2",
+    "APP_SERVER__MAX_CONCURRENCY": "5",
+    "APP_SERVER__MAX_CONNECTIONS": "20",
+    "APP_SERVER__WRITE_TIMEOUT": "1",
+    "APP_DATABASE__STATEMENT_TIMEOUT": "1",
+}
+"""Settings with limits that a test reaches soon."""
+LAST = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 UPGRADE = (
     b"GET /socket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -51,3 +63,24 @@ def frame(payload: bytes, opcode: int = 1, *, final: bool = True) -> bytes:
     size = len(payload)
     length = bytes([0x80 | size]) if size < 126 else b"\xff" + size.to_bytes(8)
     return bytes([0x80 * final | opcode]) + length + bytes(4) + payload
+
+
+def all_slots_are_free(server: ServerProcess) -> bool:
+    clients = opened(server, 5)
+    try:
+        for client in clients:
+            client.sendall(b"GET /slow?seconds=0.1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return {status(received(client)) for client in clients} == {200}
+    finally:
+        for client in clients:
+            client.close()
+
+
+def opened(server: ServerProcess, count: int) -> list[socket.socket]:
+    return [socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) for _ in range(count)]
+
+
+def memory(server: ServerProcess) -> float:
+    [worker] = server.workers
+    pages = int(Path(f"/proc/{worker}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,65 +1,37 @@
 """The phases of a connection after the head of its first request: pipeline, trailers, upgrade, unread responses."""
 
-import os
 import socket
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from chassis.testing import PATIENCE, ServerProcess
+from chassis.testing import ServerProcess
 from tests.server.conftest import Certificates, Serve, served
-from tests.server.raw import UPGRADE, connected, exchange, frame, received, status
+from tests.server.raw import (
+    LAST,
+    SMALL,
+    UPGRADE,
+    all_slots_are_free,
+    connected,
+    exchange,
+    memory,
+    opened,
+    received,
+    status,
+)
 
 GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
-LAST = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 SLOW = b"GET /slow?seconds=0.5 HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 TIMEOUT = 3.0  # Seconds: long before the defaults of uvicorn and of our settings.
 
 
+pytestmark = pytest.mark.usefixtures("orderly")
+
+
 @pytest.fixture(scope="module")
 def server(serve: Serve) -> ServerProcess:
-    return serve(
-        {
-            "APP_SERVER__HEAD_TIMEOUT": "1",
-            "APP_SERVER__DEADLINE": "2",
-            "APP_SERVER__MAX_CONCURRENCY": "5",
-            "APP_SERVER__MAX_CONNECTIONS": "20",
-            "APP_SERVER__WRITE_TIMEOUT": "1",
-            "APP_DATABASE__STATEMENT_TIMEOUT": "1",
-        }
-    )
-
-
-@pytest.fixture(autouse=True)
-def orderly(server: ServerProcess) -> Iterator[None]:
-    """After each attack all slots are free, and nothing has failed inside the server."""
-    yield
-    server.wait_until(lambda: all_slots_are_free(server), "to have all slots free")
-    assert "Traceback" not in server.log
-
-
-def all_slots_are_free(server: ServerProcess) -> bool:
-    clients = opened(server, 5)
-    try:
-        for client in clients:
-            client.sendall(b"GET /slow?seconds=0.1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        return {status(received(client)) for client in clients} == {200}
-    finally:
-        for client in clients:
-            client.close()
-
-
-def opened(server: ServerProcess, count: int) -> list[socket.socket]:
-    return [socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) for _ in range(count)]
-
-
-def memory(server: ServerProcess) -> float:
-    [worker] = server.workers
-    pages = int(Path(f"/proc/{worker}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return serve(SMALL)
 
 
 def test_a_pipeline_is_answered_in_order(server: ServerProcess) -> None:
@@ -242,56 +214,3 @@ def ended(client: socket.socket) -> bool:
         return client.recv(1) == b""
     except ConnectionResetError:
         return True
-
-
-def test_websockets_count_as_requests(server: ServerProcess) -> None:
-    clients = opened(server, 5)
-    for client in clients:
-        client.sendall(UPGRADE + b"\r\n")
-        assert status(client.recv(1000)) == 101
-
-    assert status(exchange(server, UPGRADE + b"\r\n")) == 503
-    assert status(exchange(server, LAST.replace(b"/livez", b"/scope"))) == 503
-    assert status(exchange(server, LAST)) == 200
-    for client in clients:
-        client.close()
-
-
-def test_a_websocket_that_is_not_accepted_in_time(server: ServerProcess) -> None:
-    answer = exchange(server, UPGRADE.replace(b"/socket", b"/slow-socket") + b"\r\n")
-
-    assert status(answer) == 504
-
-
-def test_a_websocket_logs_neither_query_nor_headers(serve: Serve) -> None:
-    server = serve({"APP_LOG__LEVEL": "DEBUG"})
-    secret = b"Authorization: SECRET\r\n\r\n"
-
-    with connected(server) as connection:
-        connection.sendall(UPGRADE.replace(b"/socket", b"/socket?token=SECRET") + secret)
-        assert status(connection.recv(1000)) == 101
-    exchange(server, UPGRADE.replace(b"/socket", b"/none?token=SECRET") + secret)
-
-    server.wait_for_log('"method":"WEBSOCKET","route":"/socket","status":101')
-    server.wait_for_log('"method":"WEBSOCKET","route":null,"status":403')
-    assert "SECRET" not in server.log
-    assert "127.0.0.1:" not in server.log.partition("startup complete")[2]
-
-
-def test_pings_that_are_not_read(server: ServerProcess) -> None:
-    before = memory(server)
-    with connected(server) as connection:
-        connection.sendall(UPGRADE + b"\r\n")
-        connection.recv(1000)
-        connection.sendall(frame(b"x" * 125, 9) * 300_000)
-
-    assert memory(server) - before < 20
-
-
-def test_a_message_of_many_fragments(server: ServerProcess) -> None:
-    with connected(server) as connection:
-        connection.sendall(UPGRADE + b"\r\n")
-        connection.recv(1000)
-        connection.sendall(frame(b"", 1, final=False) + frame(b"", 0, final=False) * 2_000)
-
-        assert b"too many fragments" in received(connection)

@@ -5,7 +5,7 @@ Private API: `LimitedWebSocketProtocol` overrides callbacks of `WebSocketsSansIO
     `frames`, `handshake_complete`, `handshake_initiated`, `loop`, `read_paused`, `transport` and `writable`.
 Why: it logs addresses and queries, never answers an upgrade that it cannot parse, and keeps any number of fragments and
     of answers to pings. It has no settings.
-Checked by: tests/server/test_library_api.py (names) and tests/server/test_connections.py (behaviour).
+Checked by: tests/server/test_library_api.py (names) and tests/server/test_websockets.py (behaviour).
 """
 
 import asyncio
